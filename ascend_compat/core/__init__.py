@@ -1,0 +1,1 @@
+"""The vocabulary every layer shares: frozen dataclasses and enums, no I/O."""

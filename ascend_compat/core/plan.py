@@ -1,0 +1,87 @@
+"""The memory answer: bytes per rank, KV pages, what fits, and the smallest card count with its proof."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ascend_compat.core.finding import Evidence, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How an instance is spread: ``npus == tp * dp * pp``."""
+
+    npus: int
+    nodes: int
+    tp: int
+    dp: int
+    pp: int
+    ep: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RankMemory:
+    """Bytes on the worst rank. ``budget`` is ``gpu_memory_utilization * device memory``; ``kv_cache`` is what is left for KV
+    (negative when weights and overheads alone exceed the budget); ``graph`` lies outside the budget."""
+
+    weights: int
+    activation: int
+    non_torch: int
+    kv_cache: int
+    graph: int
+    budget: int
+    device: int
+
+    @property
+    def total(self) -> int:
+        """Weights, activation and non-torch memory: what the budget has to hold before any KV cache."""
+        return self.weights + self.activation + self.non_torch
+
+
+@dataclass(frozen=True, slots=True)
+class KvPlan:
+    """KV capacity of one data-parallel rank. ``pages`` is the number of blocks of the release; ``block_size`` their tokens;
+    ``requests`` concurrent requests of ``max_model_len``; ``tokens = requests * max_model_len`` depends on it."""
+
+    bytes_per_token: int
+    block_size: int
+    page_bytes: int
+    pages: int
+    pages_per_request: int
+    requests: int
+    tokens: int
+    max_model_len: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One layout that was tried and the first constraint that fails, ``None`` when it fits."""
+
+    layout: Layout
+    fits: bool
+    first_failure: Message | None
+    rank: RankMemory | None
+    kv: KvPlan | None
+
+
+@dataclass(frozen=True, slots=True)
+class WeightItem:
+    """One line of the weight breakdown: what it is, bytes on the rank, and how it is spread."""
+
+    name: str
+    bytes: int
+    spread: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """``studied`` is the layout the user named or the minimum; ``tried`` holds every layout in the order of the search;
+    ``breakdown`` says where the weights of the studied layout's worst rank go."""
+
+    studied: Attempt | None
+    minimum: Layout | None
+    recommended: Layout | None
+    tried: tuple[Attempt, ...]
+    breakdown: tuple[WeightItem, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    unknown: tuple[Message, ...] = ()

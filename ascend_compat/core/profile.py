@@ -1,0 +1,177 @@
+"""What a checkpoint means: layers by attention kind, experts, MTP, modalities, quantization."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from ascend_compat.core.finding import Evidence, Finding
+
+
+class AttentionKind(str, Enum):
+    """How a layer mixes tokens; the names vLLM and the papers use."""
+
+    GQA = "gqa"
+    MHA = "mha"
+    MQA = "mqa"
+    MLA = "mla"
+    DSA = "dsa"
+    SLIDING = "sliding-window"
+    GDN = "gdn"
+    MAMBA = "mamba"
+    CROSS = "cross-attention"
+    ENCODER = "encoder-only"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionGroup:
+    """Layers with the same attention; sizes are heads and elements, ``None`` where the kind has no such thing.
+
+    GDN: ``heads`` are value heads, ``kv_heads`` key heads, ``head_dim`` the key dim, ``v_head_dim`` the value dim.
+    """
+
+    kind: AttentionKind
+    layers: tuple[int, ...]
+    heads: int | None = None
+    kv_heads: int | None = None
+    head_dim: int | None = None
+    v_head_dim: int | None = None
+    kv_lora_rank: int | None = None
+    q_lora_rank: int | None = None
+    qk_rope_head_dim: int | None = None
+    qk_nope_head_dim: int | None = None
+    index_head_dim: int | None = None
+    index_heads: int | None = None
+    window: int | None = None
+    conv_kernel: int | None = None
+    state_dtype: str | None = None
+    qk_norm: bool | None = None
+    output_gate: bool | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MoeProfile:
+    """Experts: counts per layer, sizes in elements, and which layers hold them."""
+
+    routed: int
+    shared: int
+    top_k: int | None
+    intermediate_size: int
+    shared_intermediate_size: int | None
+    layers: tuple[int, ...]
+    dense_layers: tuple[int, ...]
+    fused_tensors: bool = False
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MtpProfile:
+    """Multi-token prediction: what the configuration declares and what the tensors hold.
+
+    ``layers`` are layer indices of the MTP tensors in their own namespace; ``prefix`` is the name template they share
+    (``model.layers.*`` or ``mtp.layers.*``). ``tensors`` counts them, ``bytes`` sums them.
+    """
+
+    declared: int
+    layers: tuple[int, ...]
+    prefix: str | None
+    tensors: int
+    bytes: int
+    own_embedding: bool = False
+    own_head: bool = False
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def present(self) -> bool:
+        """Whether any MTP tensor is in the checkpoint."""
+        return self.tensors > 0
+
+
+@dataclass(frozen=True, slots=True)
+class QuantArgs:
+    """How one kind of tensor is quantized, in the vocabulary of compressed-tensors."""
+
+    num_bits: int
+    type: str
+    strategy: str | None
+    dynamic: bool | str
+    symmetric: bool | None
+    group_size: int | None = None
+    block_structure: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuantGroup:
+    """Modules that share a declared scheme. ``declared`` is the format's own name for it (``W8A8_DYNAMIC``, ``float 8 bit
+    channel / token dynamic``); ``modules`` are module templates; ``count`` the number of quantized weight tensors."""
+
+    targets: tuple[str, ...]
+    declared: str
+    weights: QuantArgs | None
+    activations: QuantArgs | None
+    stored_dtype: str | None
+    modules: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuantProfile:
+    """The declared quantization of the whole checkpoint. ``method`` is ``quant_method`` of config.json, ``modelslim`` for a
+    ModelSlim description file, ``None`` for a float checkpoint. ``ignore`` is as declared."""
+
+    method: str | None
+    format: str | None
+    groups: tuple[QuantGroup, ...] = ()
+    ignore: tuple[str, ...] = ()
+    kv_cache: str | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VisionProfile:
+    """A vision (or audio) tower: module prefix, layers, width, bytes of its tensors."""
+
+    modality: str
+    prefix: str
+    layers: int | None
+    hidden_size: int | None
+    heads: int | None
+    bytes: int
+    dtype: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProfile:
+    """The whole model. A size that neither configuration nor tensors say is ``None``, with its reason in ``unknown``."""
+
+    architecture: str | None
+    model_type: str | None
+    text_config_path: str
+    dtype: str | None
+    hidden_size: int | None
+    layers: int | None
+    vocab_size: int | None
+    intermediate_size: int | None
+    max_positions: int | None
+    tied_embeddings: bool
+    attention: tuple[AttentionGroup, ...]
+    moe: MoeProfile | None
+    mtp: MtpProfile | None
+    quantization: QuantProfile
+    towers: tuple[VisionProfile, ...] = ()
+    rope: tuple[tuple[str, str], ...] = ()
+    norm: tuple[str, ...] = ()
+    activation: str | None = None
+    attention_bias: bool | None = None
+    rotary_dim: int | None = None
+    parameters: int | None = None
+    findings: tuple[Finding, ...] = ()
+    unknown: tuple[tuple[str, str], ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """``text`` and the modality of every tower."""
+        return ("text", *(tower.modality for tower in self.towers))
