@@ -1,0 +1,1 @@
+"""Static compatibility of checkpoints with vllm-ascend releases on Ascend NPUs."""

@@ -1,0 +1,340 @@
+"""The report as a document: pydantic models whose JSON Schema is the contract with every consumer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ascend_compat.core.finding import EvidenceKind
+from ascend_compat.core.verdict import Basis, Effect, Prediction, Severity, Verdict
+
+SCHEMA_VERSION = 1
+Params = dict[str, str | int | float | bool | None]
+
+
+class Part(BaseModel):
+    """Base of every part: unknown fields are an error, so that the schema stays true."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Text(Part):
+    """A sentence as id and parameters, with its English rendering in ``text``."""
+
+    id: str
+    params: Params = Field(default_factory=dict)
+    text: str
+
+
+class EvidenceRow(Part):
+    """A place to look: ``path`` relative to the source tree, the checkpoint or ``rules/``."""
+
+    kind: EvidenceKind
+    path: str
+    line: int | None = None
+    detail: str = ""
+
+    @property
+    def place(self) -> str:
+        """``path:line``, or the path alone."""
+        return self.path if self.line is None else f"{self.path}:{self.line}"
+
+
+class FindingRow(Part):
+    """One finding. ``message`` and ``remedy`` are English; their ids and parameters give any other language."""
+
+    code: str
+    severity: Severity
+    effect: Effect
+    basis: Basis
+    subject: str
+    message: str
+    message_id: str
+    params: Params = Field(default_factory=dict)
+    remedy: str | None = None
+    remedy_id: str | None = None
+    remedy_params: Params = Field(default_factory=dict)
+    evidence: list[EvidenceRow] = Field(min_length=1)
+    path: list[str] = Field(default_factory=list)
+    undetermined: bool = False
+    conditional: bool = False
+
+
+class ModelPart(Part):
+    """What was analysed. ``parameters`` counts logical weights where the format allows it, else ``null``."""
+
+    spec: str
+    name: str
+    source: str
+    revision: str | None
+    architecture: str | None
+    model_type: str | None
+    tensors: int
+    elements: int
+    checkpoint_bytes: int
+    parameters: int | None
+    has_weights: bool
+    dtypes: dict[str, int]
+    shards: int = 0
+
+
+class TargetPart(Part):
+    """What it was judged against."""
+
+    vllm_ascend: str
+    vllm: str | None
+    cann: str | None
+    torch_npu: str | None
+    soc: str
+    npu_memory_bytes: int
+    npus_per_node: int
+    pack_digest: str
+
+
+class AttentionRow(Part):
+    """Layers of one attention kind; absent sizes are ``null``."""
+
+    kind: str
+    layers: int
+    heads: int | None = None
+    kv_heads: int | None = None
+    head_dim: int | None = None
+    v_head_dim: int | None = None
+    kv_lora_rank: int | None = None
+    window: int | None = None
+    qk_norm: bool | None = None
+
+
+class MoePart(Part):
+    """Experts of the model; ``layers`` counts MoE layers, ``dense_layers`` those without experts."""
+
+    routed: int
+    shared: int
+    top_k: int | None
+    intermediate_size: int
+    layers: int
+    dense_layers: int
+
+
+class ArchitecturePart(Part):
+    """The model's structure. ``registered`` is the registry entry of the release, ``null`` when there is none."""
+
+    family: str | None
+    hidden_size: int | None
+    layers: int | None
+    vocab_size: int | None
+    intermediate_size: int | None
+    max_positions: int | None
+    tied_embeddings: bool
+    attention: list[AttentionRow]
+    moe: MoePart | None
+    modalities: list[str]
+    rope: dict[str, str]
+    norm: list[str]
+    activation: str | None
+    attention_bias: bool | None
+    registered: str | None
+    registered_at: str | None
+    unknown: dict[str, str] = Field(default_factory=dict)
+
+
+class QuantRow(Part):
+    """One module group: declared, stored, and what the chosen scheme allocates. Unresolved fields are ``null``."""
+
+    targets: list[str]
+    layer_type: str
+    declared: str | None
+    scheme: str | None
+    implementation: str | None
+    stored_dtype: str | None
+    allocated_dtype: str | None
+    modules: int
+    outcome: str
+    at: str | None
+
+
+class QuantizationPart(Part):
+    """``method`` is what the checkpoint declares, ``resolved_method`` what the release will run with."""
+
+    method: str | None
+    resolved_method: str | None
+    auto_detected: bool
+    format: str | None
+    config_class: str | None
+    groups: list[QuantRow]
+    ignore: list[str]
+    kv_cache: str | None
+
+
+class MtpPart(Part):
+    """Multi-token prediction: declared layers, present tensors, and the draft architecture of the release."""
+
+    declared: int
+    present: bool
+    tensors: int
+    layers: list[int]
+    draft_architecture: str | None
+    registered: bool | None
+    at: str | None
+
+
+class OperatorRow(Part):
+    """One operator the model uses and who implements it on the NPU."""
+
+    category: str
+    operator: str
+    status: str
+    implementation: str | None
+    evidence: list[EvidenceRow]
+
+
+class FeatureRow(Part):
+    """A feature of the serving stack and whether this checkpoint can use it on this target."""
+
+    feature: str
+    status: str
+    reason: Text
+
+
+class LayoutPart(Part):
+    """``npus == tp * dp * pp``."""
+
+    npus: int
+    nodes: int
+    tp: int
+    dp: int
+    pp: int
+    ep: bool
+
+
+class RankPart(Part):
+    """Bytes on the worst rank. ``total`` is weights + activation + non_torch; ``kv_cache`` what the budget leaves."""
+
+    weights: int
+    kv_cache: int
+    activation: int
+    non_torch: int
+    graph: int
+    total: int
+    budget: int
+    device: int
+
+
+class KvPart(Part):
+    """KV capacity of one data-parallel rank; ``tokens`` is ``requests * max_model_len`` and depends on it."""
+
+    bytes_per_token: int
+    block_size: int
+    page_bytes: int
+    pages: int
+    pages_per_request: int
+    requests: int
+    tokens: int
+    max_model_len: int
+
+
+class TriedRow(Part):
+    """One layout of the search and the first constraint that fails."""
+
+    npus: int
+    layout: LayoutPart
+    fits: bool
+    first_failure: Text | None
+    per_rank: RankPart | None = None
+
+
+class WeightRow(Part):
+    """One line of the weight breakdown on the worst rank."""
+
+    name: str
+    bytes: int
+    spread: str
+
+
+class AlternativeRow(Part):
+    """The same model in another precision or on other devices, and the smallest layout there."""
+
+    precision: str
+    soc: str
+    npu_memory_bytes: int
+    minimum: LayoutPart | None
+    release: str | None = None
+    verdict: Verdict | None = None
+    note: Text | None = None
+
+
+class MemoryPart(Part):
+    """The memory answer for the layout under study and the search for the smallest card count."""
+
+    layout: LayoutPart | None
+    per_rank: RankPart | None
+    kv: KvPart | None
+    fits: bool | None
+    minimum: LayoutPart | None
+    recommended: LayoutPart | None
+    tried: list[TriedRow]
+    alternatives: list[AlternativeRow] = Field(default_factory=list)
+    breakdown: list[WeightRow] = Field(default_factory=list)
+    evidence: list[EvidenceRow] = Field(default_factory=list)
+    unknown: list[Text] = Field(default_factory=list)
+
+
+class GateRow(Part):
+    """What a validation stage will show, and why."""
+
+    stage: str
+    prediction: Prediction
+    reason: Text
+
+
+class LaunchPart(Part):
+    """The command that matches the plan: environment, argument vector, and one argument vector per node."""
+
+    env: dict[str, str]
+    argv: list[str]
+    nodes: list[list[str]] = Field(default_factory=list)
+
+
+class RemedyRow(Part):
+    """A way to a yes, cheapest first. ``verified`` says whether the match was run on it or it follows from a rule."""
+
+    rank: int
+    action: Text
+    precision: str | None = None
+    release: str | None = None
+    soc: str | None = None
+    npus: int | None = None
+    verified: bool = False
+
+
+class ReportDocument(Part):
+    """The whole answer; JSON of this model is the contract (DESIGN.md section 3)."""
+
+    schema_version: int = SCHEMA_VERSION
+    tool_version: str
+    model: ModelPart
+    target: TargetPart
+    verdict: Verdict
+    summary: Text
+    findings: list[FindingRow]
+    architecture: ArchitecturePart
+    quantization: QuantizationPart
+    mtp: MtpPart | None
+    operators: list[OperatorRow]
+    features: list[FeatureRow]
+    memory: MemoryPart
+    gates: list[GateRow]
+    launch: LaunchPart | None
+    remedies: list[RemedyRow] = Field(default_factory=list)
+    limits: list[Text] = Field(default_factory=list)
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """The report as JSON text, keys in schema order."""
+        return self.model_dump_json(indent=indent)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of :class:`ReportDocument`, as published under ``docs/``."""
+    schema = ReportDocument.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
