@@ -21,8 +21,11 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class RankMemory:
-    """Bytes on the worst rank. ``budget`` is ``gpu_memory_utilization * device memory``; ``kv_cache`` is what is left for KV
-    (negative when weights and overheads alone exceed the budget); ``graph`` lies outside the budget."""
+    """Bytes on the worst rank.
+
+    ``budget`` is ``gpu_memory_utilization * device memory``; ``kv_cache`` is what is left for KV (negative when weights
+    and overheads alone exceed the budget); ``graph`` lies outside the budget.
+    """
 
     weights: int
     activation: int
@@ -40,8 +43,11 @@ class RankMemory:
 
 @dataclass(frozen=True, slots=True)
 class KvPlan:
-    """KV capacity of one data-parallel rank. ``pages`` is the number of blocks of the release; ``block_size`` their tokens;
-    ``requests`` concurrent requests of ``max_model_len``; ``tokens = requests * max_model_len`` depends on it."""
+    """KV capacity of one data-parallel rank.
+
+    ``pages`` is the number of blocks of the release; ``block_size`` their tokens; ``requests`` concurrent requests of
+    ``max_model_len``; ``tokens = requests * max_model_len`` depends on it.
+    """
 
     bytes_per_token: int
     block_size: int

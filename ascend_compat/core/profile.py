@@ -104,8 +104,11 @@ class QuantArgs:
 
 @dataclass(frozen=True, slots=True)
 class QuantGroup:
-    """Modules that share a declared scheme. ``declared`` is the format's own name for it (``W8A8_DYNAMIC``, ``float 8 bit
-    channel / token dynamic``); ``modules`` are module templates; ``count`` the number of quantized weight tensors."""
+    """Modules that share a declared scheme.
+
+    ``declared`` is the format's own name for it (``W8A8_DYNAMIC``, ``float 8 bit channel / token dynamic``);
+    ``modules`` are module templates; ``count`` the number of quantized weight tensors.
+    """
 
     targets: tuple[str, ...]
     declared: str
@@ -118,8 +121,11 @@ class QuantGroup:
 
 @dataclass(frozen=True, slots=True)
 class QuantProfile:
-    """The declared quantization of the whole checkpoint. ``method`` is ``quant_method`` of config.json, ``modelslim`` for a
-    ModelSlim description file, ``None`` for a float checkpoint. ``ignore`` is as declared."""
+    """The declared quantization of the whole checkpoint.
+
+    ``method`` is ``quant_method`` of config.json, ``modelslim`` for a ModelSlim description file, ``None`` for a float
+    checkpoint. ``ignore`` is as declared.
+    """
 
     method: str | None
     format: str | None
@@ -144,7 +150,10 @@ class VisionProfile:
 
 @dataclass(frozen=True, slots=True)
 class ModelProfile:
-    """The whole model. A size that neither configuration nor tensors say is ``None``, with its reason in ``unknown``."""
+    """The whole model.
+
+    A size that neither configuration nor tensors say is ``None``, with its reason in ``unknown``.
+    """
 
     architecture: str | None
     model_type: str | None
