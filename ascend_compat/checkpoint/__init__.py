@@ -1,0 +1,1 @@
+"""Bytes to facts: headers, index, configuration, quantization side files, integrity."""
