@@ -1,0 +1,1 @@
+"""Views of a report: Markdown, HTML, terminal, YAML, SARIF, JUnit, GitHub annotations."""
