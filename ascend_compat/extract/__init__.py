@@ -1,0 +1,1 @@
+"""Source trees to rule packs, by ``ast`` alone: nothing of a tree is imported or executed."""

@@ -1,0 +1,113 @@
+"""What a release sees around it when it starts: device type, checkpoint files, libraries outside the trees."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ascend_compat.knowledge.evaluate.values import External, Instance, Native, Raised, Unknown
+
+#: Fields of compressed-tensors' ``QuantizationArgs`` with their defaults.
+#: Source: compressed-tensors, ``quantization/quant_args.py``, class ``QuantizationArgs``.
+_ARGS_DEFAULTS: dict[str, Any] = {
+    "num_bits": 8, "type": "int", "symmetric": True, "group_size": None, "strategy": None, "block_structure": None,
+    "dynamic": False, "actorder": None, "observer": None, "observer_kwargs": {},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """``values`` are the curated externals; ``files`` the parsed JSON files of the checkpoint by name."""
+
+    device_type: str
+    config: Mapping[str, Any]
+    files: Mapping[str, Any]
+    quantization: str | None = None
+    dtype: str = "bfloat16"
+    enforce_eager: bool = False
+    model_path: str = "/model"
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def externals(self) -> dict[str, Any]:
+        """Dotted names outside the trees to values."""
+        return {
+            **self.values,
+            "vllm_ascend._build_info.__device_type__": self.device_type,
+            "typing.TYPE_CHECKING": False,
+            "torch.npu.is_available": _fixed(True),
+            "compressed_tensors.quantization.QuantizationArgs.model_validate": Native("model_validate", _quant_args),
+            "pathlib.Path": Native("Path", lambda args, keywords, at: self._path(args, at)),
+            "os.path.isdir": _fixed(True),
+            "os.path.join": Native("join", lambda args, keywords, at: "/".join(map(str, args))),
+            "os.path.exists": Native("exists", lambda args, keywords, at: self._exists(args, at)),
+            "os.path.isfile": Native("isfile", lambda args, keywords, at: self._exists(args, at)),
+            "os.path.basename": Native("basename", lambda args, keywords, at: str(args[0]).rpartition("/")[2]),
+            "glob.glob": Native("glob", lambda args, keywords, at: self._glob()),
+            "open": Native("open", lambda args, keywords, at: args[0]),
+            "json.load": Native("load", self._load),
+        }
+
+    def _path(self, args: list[Any], at: str) -> Any:
+        if args and isinstance(args[0], Instance):
+            return args[0]
+        if not args or not isinstance(args[0], str):
+            return Unknown(at, "a path that can't be known")
+        path = args[0]
+        names = {
+            "joinpath": Native("joinpath", lambda parts, keywords, where: self._path([f"{path}/{parts[0]}"], where)),
+            "exists": _fixed(path == self.model_path or self._name(path) in self.files),
+            "is_file": _fixed(self._name(path) in self.files),
+            "is_dir": _fixed(path == self.model_path),
+            "name": path.rpartition("/")[2],
+            "path": path,
+        }
+        return Instance(None, names, label="path")
+
+    def _name(self, path: str) -> str:
+        return path.removeprefix(f"{self.model_path}/")
+
+    def _exists(self, args: list[Any], at: str) -> Any:
+        if not args or isinstance(args[0], Unknown):
+            return args[0] if args else Unknown(at, "a path that can't be known")
+        path = args[0].names.get("path", "") if isinstance(args[0], Instance) else str(args[0])
+        return path == self.model_path or self._name(path) in self.files
+
+    def _glob(self) -> list[str]:
+        return [f"{self.model_path}/{name}" for name in self.files]
+
+    def _load(self, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        item = args[0] if args else None
+        path = item.names.get("path") if isinstance(item, Instance) else item
+        if not isinstance(path, str):
+            return Unknown(at, "content of a file that can't be known")
+        if self._name(path) not in self.files:
+            raise Raised("FileNotFoundError", path, at)
+        return copy.deepcopy(self.files[self._name(path)])
+
+
+def _fixed(value: Any) -> Native:
+    return Native("constant", lambda args, keywords, at: value)
+
+
+def _quant_args(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+    """``QuantizationArgs.model_validate``: defaults, and the strategy compressed-tensors infers when none is given."""
+    declared = args[0] if args else None
+    if isinstance(declared, (Unknown, External)):
+        return declared
+    if not isinstance(declared, dict):
+        raise Raised("ValidationError", "QuantizationArgs needs a mapping", at)
+    names = {**_ARGS_DEFAULTS, **declared}
+    for key in ("type", "strategy"):
+        if isinstance(names[key], str):
+            names[key] = names[key].lower()
+    if names["strategy"] is None:
+        names["strategy"] = _inferred_strategy(names["group_size"])
+    return Instance(None, names, closed=False, label="QuantizationArgs")
+
+
+def _inferred_strategy(group_size: Any) -> str:
+    if group_size is None:
+        return "tensor"
+    return "group" if isinstance(group_size, int) and group_size > 0 else "channel"

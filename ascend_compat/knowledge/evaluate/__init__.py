@@ -1,0 +1,1 @@
+"""A total, side-effect-free evaluator for the expression language of packs."""

@@ -1,0 +1,328 @@
+"""Evaluate the expressions of a pack's code: three-valued where a value is unknown."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from ascend_compat.knowledge.evaluate import natives
+from ascend_compat.knowledge.evaluate.attributes import Attributes, Super
+from ascend_compat.knowledge.evaluate.values import (
+    MISSING,
+    Class,
+    EnumMember,
+    External,
+    Function,
+    Instance,
+    Native,
+    Raised,
+    Undecided,
+    Unknown,
+    describe,
+    is_unknown,
+)
+
+if TYPE_CHECKING:
+    from ascend_compat.knowledge.evaluate.statements import Frame
+
+Node = list[Any]
+_PLAIN = (str, int, float, bool, type(None), list, dict, tuple, set)
+_CONTAINERS = (str, list, dict, tuple, set, *natives.VIEWS[:3])
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
+    "%": operator.mod, "|": operator.or_, "&": operator.and_, "^": operator.xor,
+}  # fmt: skip
+_ORDER: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+SIZE_LIMIT = 1_000_000
+
+
+class Expressions(Attributes):
+    """The expression half of the evaluator; ``machine.Machine`` adds statements, modules and calls."""
+
+    if TYPE_CHECKING:
+
+        def at(self, frame: Frame, line: Any) -> str: ...
+        def lookup(self, name: str, frame: Frame) -> Any: ...
+        def load(self, name: str) -> Any: ...
+        def bind(self, name: str, value: Any, frame: Frame) -> None: ...
+        def assign(self, node: Node, value: Any, frame: Frame) -> None: ...
+        def scoped(self, frame: Frame) -> Frame: ...
+        def step(self, frame: Frame, node: Node) -> None: ...
+
+    def value(self, node: Node, frame: Frame) -> Any:
+        """The value of one expression."""
+        return getattr(self, f"_e_{node[0]}", self._e_unknown)(node, frame)
+
+    def _e_unknown(self, node: Node, frame: Frame) -> Any:
+        return Unknown(self.at(frame, node[1]), str(node[2]) if len(node) > 2 else f"{node[0]} expression")
+
+    def _e_const(self, node: Node, frame: Frame) -> Any:
+        return node[1]
+
+    def _e_name(self, node: Node, frame: Frame) -> Any:
+        return self.lookup(node[1], frame)
+
+    def _e_attr(self, node: Node, frame: Frame) -> Any:
+        return self.attribute(self.value(node[2], frame), node[3], self.at(frame, node[1]))
+
+    def _e_item(self, node: Node, frame: Frame) -> Any:
+        return self.item(self.value(node[2], frame), self.value(node[3], frame), self.at(frame, node[1]))
+
+    def _e_slice(self, node: Node, frame: Frame) -> Any:
+        at = self.at(frame, node[1])
+        owner, *bounds = (self.value(part, frame) for part in node[2:6])
+        if any(map(is_unknown, [owner, *bounds])) or not isinstance(owner, (str, list, tuple)):
+            return Unknown(at, "slice of a value that can't be known")
+        return owner[slice(*bounds)]
+
+    def _e_call(self, node: Node, frame: Frame) -> Any:
+        at = self.at(frame, node[1])
+        self.step(frame, node)
+        if node[2] == ["name", "super"] and not node[3]:
+            return self._super(frame, at)
+        callee = self.value(node[2], frame)
+        args: list[Any] = []
+        for item in node[3]:
+            if item[0] == "star":
+                args.extend(self.iterate(self.value(item[1], frame), at))
+            else:
+                args.append(self.value(item, frame))
+        keywords: dict[str, Any] = {}
+        for name, item in node[4]:
+            value = self.value(item, frame)
+            if name is not None:
+                keywords[name] = value
+            elif isinstance(value, dict):
+                keywords.update(value)
+        return self.call(callee, args, keywords, at)
+
+    def _super(self, frame: Frame, at: str) -> Any:
+        owner = frame.function.owner if frame.function else None
+        spec = frame.function.spec if frame.function else {}
+        receiver = frame.scopes[0].get(spec["params"][0][0]) if owner and spec["params"] else None
+        return Native("super", lambda args, kw, at: None) if owner is None else Super(owner, receiver)
+
+    def _e_and(self, node: Node, frame: Frame) -> Any:
+        return self._junction(node[1], frame, stop=False)
+
+    def _e_or(self, node: Node, frame: Frame) -> Any:
+        return self._junction(node[1], frame, stop=True)
+
+    def _junction(self, parts: list[Node], frame: Frame, stop: bool) -> Any:
+        """Kleene's and/or: a later part may still decide what an unknown one left open."""
+        open_value: Any = MISSING
+        value: Any = None
+        for part in parts:
+            value = self.value(part, frame)
+            truth = self.truth(value)
+            if truth is stop:
+                return value
+            if truth is None and open_value is MISSING:
+                open_value = value if is_unknown(value) else Unknown(frame.module.path, f"truth of {describe(value)}")
+        return value if open_value is MISSING else open_value
+
+    def _e_un(self, node: Node, frame: Frame) -> Any:
+        value = self.value(node[3], frame)
+        if node[2] == "not":
+            truth = self.truth(value)
+            return self.undecidable(node[3], frame) if truth is None else not truth
+        if is_unknown(value) or not isinstance(value, (int, float)):
+            return Unknown(self.at(frame, node[1]), "sign of a value that can't be known")
+        return -value if node[2] == "-" else value if node[2] == "+" else ~int(value)
+
+    def _e_bin(self, node: Node, frame: Frame) -> Any:
+        return self.binary(node[2], self.value(node[3], frame), self.value(node[4], frame), self.at(frame, node[1]))
+
+    def binary(self, sign: str, left: Any, right: Any, at: str) -> Any:
+        """Arithmetic as Python does it; errors it would raise are raised."""
+        for side in (left, right):
+            if is_unknown(side):
+                return side
+        if isinstance(left, Instance) and sign == "/" and isinstance(left.names.get("joinpath"), Native):
+            return self.call(left.names["joinpath"], [right], {}, at)
+        if not isinstance(left, _PLAIN) or not isinstance(right, _PLAIN) or sign not in _ARITHMETIC:
+            return Unknown(at, f"{describe(left)} {sign} {describe(right)}")
+        try:
+            result = _ARITHMETIC[sign](left, right)
+        except (TypeError, ZeroDivisionError, OverflowError, ValueError) as error:
+            raise Raised(type(error).__name__, str(error), at) from None
+        if isinstance(result, (str, list, tuple)) and len(result) > SIZE_LIMIT:
+            raise Undecided(at, "a value grows beyond the size limit")
+        return result
+
+    def _e_cmp(self, node: Node, frame: Frame) -> Any:
+        at = self.at(frame, node[1])
+        left = self.value(node[2], frame)
+        for sign, part in node[3]:
+            right = self.value(part, frame)
+            outcome = self.compare(sign, left, right, at)
+            if outcome is not True:
+                return outcome
+            left = right
+        return True
+
+    def compare(self, sign: str, left: Any, right: Any, at: str) -> Any:
+        """One comparison: ``True``, ``False`` or :class:`Unknown`."""
+        if sign in ("in", "not in"):
+            outcome = self._contains(right, left, at)
+            return outcome if is_unknown(outcome) or sign == "in" else not outcome
+        for side in (left, right):
+            if is_unknown(side):
+                return side
+        if sign in ("is", "is not", "==", "!="):
+            same = self.same(left, right)
+            return same if is_unknown(same) else same is (sign in ("is", "=="))
+        if isinstance(left, (int, float, str)) and isinstance(right, (int, float, str)):
+            try:
+                return bool(_ORDER[sign](left, right))
+            except TypeError as error:
+                raise Raised("TypeError", str(error), at) from None
+        if left is None or right is None:
+            raise Raised("TypeError", f"'{sign}' not supported between {describe(left)} and {describe(right)}", at)
+        return Unknown(at, f"{describe(left)} {sign} {describe(right)}")
+
+    def same(self, left: Any, right: Any) -> Any:
+        """Equality; two different external names are taken as different things, an external and plain data too."""
+        if isinstance(left, EnumMember) and isinstance(right, (str, int)):
+            return left.value == right
+        if isinstance(right, EnumMember) and isinstance(left, (str, int)):
+            return right.value == left
+        return bool(left == right)
+
+    def _contains(self, container: Any, item: Any, at: str) -> Any:
+        if is_unknown(container) or is_unknown(item):
+            return container if is_unknown(container) else item
+        if (
+            isinstance(container, Instance)
+            or not isinstance(container, (*_PLAIN, type({}.keys())))
+            or container is None
+        ):
+            return Unknown(at, f"membership in {describe(container)}")
+        try:
+            if isinstance(container, (list, tuple)) and any(map(is_unknown, container)):
+                known = any(self.same(item, part) is True for part in container if not is_unknown(part))
+                return known or next(part for part in container if is_unknown(part))
+            return item in items
+        except TypeError as error:
+            raise Raised("TypeError", str(error), at) from None
+
+    def _e_ifexp(self, node: Node, frame: Frame) -> Any:
+        truth = self.truth(self.value(node[2], frame))
+        if truth is None:
+            left, right = self.value(node[3], frame), self.value(node[4], frame)
+            return left if isinstance(left, _PLAIN) and left == right else self.undecidable(node[2], frame)
+        return self.value(node[3] if truth else node[4], frame)
+
+    def _elements(self, nodes: list[Node], frame: Frame) -> list[Any]:
+        out: list[Any] = []
+        for node in nodes:
+            if node[0] == "star":
+                out.extend(self.iterate(self.value(node[1], frame), frame.module.path))
+            else:
+                out.append(self.value(node, frame))
+        return out
+
+    def _e_list(self, node: Node, frame: Frame) -> Any:
+        return self._elements(node[1], frame)
+
+    def _e_tuple(self, node: Node, frame: Frame) -> Any:
+        return tuple(self._elements(node[1], frame))
+
+    def _e_set(self, node: Node, frame: Frame) -> Any:
+        return set(self._elements(node[1], frame))
+
+    def _e_dict(self, node: Node, frame: Frame) -> Any:
+        out: dict[Any, Any] = {}
+        for key, item in node[1]:
+            value = self.value(item, frame)
+            if key is not None:
+                out[self.value(key, frame)] = value
+            elif isinstance(value, dict):
+                out.update(value)
+            else:
+                return Unknown(frame.module.path, f"** of {describe(value)}")
+        return out
+
+    def _e_text(self, node: Node, frame: Frame) -> Any:
+        parts = [self.value(part, frame) for part in node[1]]
+        unknown = next((p for p in parts if is_unknown(p)), None)
+        return unknown or "".join(p if isinstance(p, str) else describe(p) for p in parts)
+
+    def _e_lambda(self, node: Node, frame: Frame) -> Any:
+        return Function("<lambda>", node[1], frame.module, frame.scopes)
+
+    def _e_walrus(self, node: Node, frame: Frame) -> Any:
+        value = self.value(node[2], frame)
+        self.bind(node[1], value, frame)
+        return value
+
+    def _e_comp(self, node: Node, frame: Frame) -> Any:
+        inner = self.scoped(frame)
+        if node[2] == "dict":
+            pairs: dict[Any, Any] = {}
+            self._loop(node, 0, inner, lambda: pairs.__setitem__(*(self.value(p, inner) for p in node[3])))
+            return pairs
+        out: list[Any] = []
+        self._loop(node, 0, inner, lambda: out.append(self.value(node[3], inner)))
+        return set(out) if node[2] == "set" else out
+
+    def _loop(self, node: Node, depth: int, frame: Frame, emit: Callable[[], Any]) -> None:
+        if depth == len(node[4]):
+            emit()
+            return
+        name, source, conditions = node[4][depth]
+        for item in self.iterate(self.value(source, frame), self.at(frame, node[1])):
+            self.step(frame, node)
+            self.assign(name, item, frame)
+            if all(self.decide(condition, frame) for condition in conditions):
+                self._loop(node, depth + 1, frame, emit)
+
+    # truth -------------------------------------------------------------------------------------------------------
+
+    def truth(self, value: Any) -> bool | None:
+        """Python's truth, or ``None`` when it can't be known."""
+        if is_unknown(value) or isinstance(value, External):
+            return None
+        if isinstance(value, _PLAIN):
+            return bool(value)
+        if isinstance(value, EnumMember):
+            return bool(value.value) if isinstance(value.value, str) else True
+        return True
+
+    def decide(self, node: Node, frame: Frame) -> bool:
+        """The truth of an expression; raises :class:`Undecided` when it can't be known."""
+        truth = self.truth(self.value(node, frame))
+        if truth is None:
+            reason = self.undecidable(node, frame)
+            raise Undecided(reason.at, reason.reason)
+        return truth
+
+    def undecidable(self, node: Node, frame: Frame) -> Unknown:
+        """Why an expression has no truth value."""
+        value = self.value(node, frame)
+        if isinstance(value, Unknown):
+            return value
+        return Unknown(frame.module.path, f"truth of {describe(value)} is decided outside the source tree")
+
+    def iterate(self, value: Any, at: str) -> Iterable[Any]:
+        """The items of a container; what can't be iterated statically is undecided."""
+        if isinstance(value, Class) and self.is_enum(value):
+            return [m for m in value.names.values() if isinstance(m, EnumMember)]
+        if isinstance(value, (list, tuple, str, set, dict, range)) or type(value) in natives.VIEWS:
+            return list(value)
+        if isinstance(value, Unknown):
+            raise Undecided(value.at, value.reason)
+        if value is None or isinstance(value, (int, float)):
+            raise Raised("TypeError", f"'{type(value).__name__}' object is not iterable", at)
+        raise Undecided(at, f"iteration over {describe(value)}")
+
+    def call_external(self, callee: External, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        """A call that leaves the pack: known constructors and helpers, else unknown."""
+        return natives.call_external(self, callee.name, args, keywords, at)
+
+    def builtin(self, name: str) -> Any:
+        """A Python builtin, or the bare name as something external."""
+        return natives.builtin(self, name)

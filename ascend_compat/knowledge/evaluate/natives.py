@@ -1,0 +1,295 @@
+"""Builtins, methods of plain data, and the few library calls that decisions and allocations are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ascend_compat.knowledge.evaluate.values import (
+    MISSING,
+    Class,
+    EnumMember,
+    External,
+    Instance,
+    Native,
+    Raised,
+    Tensor,
+    Undecided,
+    Unknown,
+    describe,
+    is_unknown,
+)
+
+if TYPE_CHECKING:
+    from ascend_compat.knowledge.evaluate.expressions import Expressions
+
+VIEWS: tuple[type[Any], ...] = (
+    type({}.keys()),
+    type({}.values()),
+    type({}.items()),
+    enumerate,
+    zip,
+    map,
+    filter,
+    reversed,
+)
+_CONSTRUCTORS = ("empty", "zeros", "ones", "full", "rand", "randn")
+
+#: Methods of plain values that neither run foreign code nor grow without bound.
+_METHODS: dict[type, frozenset[str]] = {
+    str: frozenset(
+        "split rsplit partition rpartition replace startswith endswith lower upper strip lstrip rstrip join find "
+        "isdigit count removeprefix removesuffix index format title".split()
+    ),
+    dict: frozenset("get keys values items pop update setdefault copy".split()),
+    list: frozenset("append extend insert remove index count copy pop sort reverse clear".split()),
+    tuple: frozenset("index count".split()),
+    set: frozenset("add update remove discard union copy".split()),
+}
+#: Methods that may store an unknown value without looking at it.
+_STORING = frozenset("append get setdefault pop add insert update".split())
+
+
+def method(owner: Any, name: str, at: str) -> Any:
+    """A method of plain data as a :class:`Native`, ``MISSING`` when Python has none, else unknown."""
+    if isinstance(owner, Tensor):
+        return {"shape": owner.shape, "dtype": External(f"torch.{owner.dtype}")}.get(
+            name, Unknown(at, f"attribute {name} of a tensor")
+        )
+    if isinstance(owner, str) and name == "value":
+        return owner
+    allowed = _METHODS.get(type(owner))
+    if allowed is None:
+        return Unknown(at, f"attribute {name} of {describe(owner)}")
+    if name in allowed:
+        return Native(f"{type(owner).__name__}.{name}", _plain(getattr(owner, name)))
+    return Unknown(at, f"method {name}") if hasattr(owner, name) else MISSING
+
+
+def _plain(function: Callable[..., Any]) -> Callable[[list[Any], dict[str, Any], str], Any]:
+    def call(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        unknown = next((a for a in args if is_unknown(a)), None)
+        if unknown is not None and getattr(function, "__name__", "") not in (
+            "append",
+            "get",
+            "setdefault",
+            "pop",
+            "add",
+        ):
+            return unknown
+        try:
+            return function(*args, **keywords)
+        except KeyError as error:
+            raise Raised("KeyError", repr(error.args[0]), at) from None
+        except (TypeError, ValueError, AttributeError, IndexError) as error:
+            raise Raised(type(error).__name__, str(error), at) from None
+
+    return call
+
+
+def builtin(machine: Expressions, name: str) -> Any:
+    """A builtin as a :class:`Native`; types that ``isinstance`` asks for stay external names."""
+    special = _SPECIAL.get(name)
+    if special is not None:
+        return Native(name, lambda args, keywords, at: special(machine, args, keywords, at))
+    if name in _PLAIN_BUILTINS:
+        return Native(name, _plain(_PLAIN_BUILTINS[name]))
+    return External(name)
+
+
+_PLAIN_BUILTINS: dict[str, Callable[..., Any]] = {
+    "len": len, "int": int, "float": float, "bool": bool, "abs": abs, "min": min, "max": max, "sum": sum,
+    "sorted": sorted, "round": round, "repr": repr, "range": range, "ord": ord, "chr": chr,
+}  # fmt: skip
+
+
+def _listed(machine: Expressions, args: list[Any], at: str) -> list[Any]:
+    return list(machine.iterate(args[0], at)) if args else []
+
+
+def _quantified(stop: bool) -> Callable[..., Any]:
+    """``any`` (stop at the first true) and ``all`` (stop at the first false), three-valued."""
+
+    def decide(machine: Expressions, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        open_value: Any = None
+        for item in machine.iterate(args[0], at):
+            truth = machine.truth(item)
+            if truth is stop:
+                return stop
+            open_value = item if truth is None and open_value is None else open_value
+        return (open_value if is_unknown(open_value) else Unknown(at, "truth of an item")) if open_value else not stop
+
+    return decide
+
+
+def _isinstance(machine: Expressions, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+    value, asked = args
+    unknown: Unknown | None = None
+    for kind in asked if isinstance(asked, tuple) else (asked,):
+        outcome = is_instance(value, kind, at)
+        if outcome is True:
+            return True
+        unknown = outcome if isinstance(outcome, Unknown) else unknown
+    return unknown or False
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "str": str, "int": int, "float": float, "bool": bool, "dict": dict, "list": list, "tuple": tuple, "set": set,
+}  # fmt: skip
+
+
+def is_instance(value: Any, kind: Any, at: str) -> Any:
+    """``isinstance`` by class identity, by external name, or by Python type."""
+    if is_unknown(value) or is_unknown(kind):
+        return value if is_unknown(value) else kind
+    name = kind.name if isinstance(kind, (External, Native)) else ""
+    if name in _TYPES:
+        return isinstance(value, _TYPES[name])
+    if isinstance(value, (Instance, EnumMember)) and value.cls is not None:
+        lineage = value.cls.lineage()
+        if kind in lineage:
+            return True
+        if isinstance(kind, Class) or name:
+            return Unknown(at, f"whether {value.cls.name} is a {describe(kind)}") if _doubtful(lineage, kind) else False
+    if isinstance(value, (str, int, float, bool, dict, list, tuple, set, type(None))):
+        return False
+    return Unknown(at, f"whether {describe(value)} is a {describe(kind)}")
+
+
+def _doubtful(lineage: list[Any], kind: Any) -> bool:
+    """A class may have the asked base behind a base that could not be resolved at all."""
+    return any(is_unknown(item) for item in lineage)
+
+
+def _getattr(machine: Expressions, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+    if is_unknown(args[1]):
+        return args[1]
+    found = machine.find_attribute(args[0], str(args[1]), at)
+    if found is not MISSING:
+        return found
+    if len(args) > 2:
+        return args[2]
+    raise Raised("AttributeError", f"'{describe(args[0])}' object has no attribute '{args[1]}'", at)
+
+
+def _hasattr(machine: Expressions, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+    found = machine.find_attribute(args[0], str(args[1]), at)
+    if isinstance(found, External):
+        return Unknown(at, f"whether {found.name} exists")
+    return found if is_unknown(found) else found is not MISSING
+
+
+def _setattr(machine: Expressions, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+    if isinstance(args[0], (Instance, Class)) and isinstance(args[1], str):
+        args[0].names[args[1]] = args[2]
+
+
+def _type(machine: Expressions, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+    return args[0].cls if isinstance(args[0], Instance) and args[0].cls else Unknown(at, "type of a value")
+
+
+def _text(machine: Expressions, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+    if args and is_unknown(args[0]):
+        return args[0]
+    return (args[0] if isinstance(args[0], str) else describe(args[0])) if args else ""
+
+
+def _next(machine: Expressions, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+    items = _listed(machine, args, at)
+    if items or len(args) > 1:
+        return items[0] if items else args[1]
+    raise Raised("StopIteration", "", at)
+
+
+def _dict(machine: Expressions, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+    if args and isinstance(args[0], dict):
+        return {**args[0], **keywords}
+    return {**dict(_listed(machine, args, at)), **keywords}
+
+
+_SPECIAL: dict[str, Callable[..., Any]] = {
+    "isinstance": _isinstance,
+    "getattr": _getattr,
+    "hasattr": _hasattr,
+    "setattr": _setattr,
+    "any": _quantified(True),
+    "all": _quantified(False),
+    "type": _type,
+    "str": _text,
+    "next": _next,
+    "dict": _dict,
+    "list": lambda m, args, kw, at: _listed(m, args, at),
+    "tuple": lambda m, args, kw, at: tuple(_listed(m, args, at)),
+    "set": lambda m, args, kw, at: set(_listed(m, args, at)),
+    "iter": lambda m, args, kw, at: _listed(m, args, at),
+    "enumerate": lambda m, args, kw, at: list(enumerate(_listed(m, args, at), *args[1:])),
+    "zip": lambda m, args, kw, at: list(zip(*(m.iterate(a, at) for a in args), strict=False)),
+    "reversed": lambda m, args, kw, at: list(reversed(_listed(m, args, at))),
+    "issubclass": lambda m, args, kw, at: (
+        args[1] in args[0].lineage()
+        if isinstance(args[0], Class) and isinstance(args[1], Class)
+        else Unknown(at, "issubclass of a class outside the source tree")
+    ),
+    "print": lambda m, args, kw, at: None,
+}
+
+
+def call_external(machine: Expressions, name: str, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+    """Calls that leave the pack and still have a known meaning; everything else is unknown."""
+    head, _, last = name.rpartition(".")
+    if head == "torch" and last in _CONSTRUCTORS:
+        return _tensor(last, args, keywords, at)
+    if name == "torch.nn.Parameter" or name.endswith(".Parameter"):
+        return args[0] if args else Unknown(at, "a parameter without data")
+    if name in ("typing.cast", "cast"):
+        return args[1]
+    if last == "LazyLoader":
+        return lazy_module(machine, args, at)
+    if head in ("re", "regex") and last in ("match", "search", "findall", "fullmatch", "sub"):
+        return _regex(last, args, at)
+    if name in ("typing.get_args", "get_args"):
+        return args[0] if isinstance(args[0], tuple) else Unknown(at, "arguments of a type")
+    if head in ("torch.nn", "vllm.model_executor.utils") and last in ("Module", "set_weight_attrs"):
+        return None
+    if ".logger." in f".{name}." or last in ("info_once", "warning_once", "debug_once"):
+        return None
+    if name in ("types.MappingProxyType", "copy.deepcopy", "copy.copy", "collections.OrderedDict"):
+        return args[0] if args else {}
+    return Unknown(at, f"call of {name}, outside the source trees")
+
+
+def lazy_module(machine: Expressions, args: list[Any], at: str) -> Any:
+    """vLLM's ``LazyLoader(name, globals, module)``: the module itself, since importing has no cost here."""
+    named = len(args) == 3 and isinstance(args[2], str)
+    return machine.load(args[2]) if named else Unknown(at, "a module that can't be known")
+
+
+def _tensor(constructor: str, args: list[Any], keywords: dict[str, Any], at: str) -> Tensor:
+    shape = args[0] if len(args) == 1 and isinstance(args[0], (tuple, list)) else args
+    if constructor == "full":
+        shape = args[0] if args and isinstance(args[0], (tuple, list)) else args[:1]
+    dtype = keywords.get("dtype")
+    name = dtype.name.removeprefix("torch.") if isinstance(dtype, External) else None
+    return Tensor(tuple(keywords.get("size", shape)), name, constructor, at)
+
+
+#: A pattern longer than this is not a module name pattern; refuse it rather than run it.
+_PATTERN_LIMIT = 2000
+
+
+def _regex(name: str, args: list[Any], at: str) -> Any:
+    unknown = next((a for a in args if is_unknown(a)), None)
+    if unknown is not None:
+        return unknown
+    if not all(isinstance(a, str) for a in args) or len(args[0]) > _PATTERN_LIMIT:
+        raise Undecided(at, "a regular expression on values that are not text")
+    try:
+        found = getattr(re, name)(*args)
+    except re.error as error:
+        raise Raised("error", f"bad regular expression: {error}", at) from None
+    if isinstance(found, (list, str)) or found is None:
+        return found
+    return Instance(
+        None, {"group": Native("group", _plain(found.group)), "groups": Native("groups", _plain(found.groups))}
+    )

@@ -1,0 +1,277 @@
+"""Replay what a server decides as it starts: which quantization method, which scheme per layer, which parameters."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ascend_compat.knowledge.environment import Environment
+from ascend_compat.knowledge.evaluate.machine import Machine
+from ascend_compat.knowledge.evaluate.values import (
+    Class,
+    External,
+    Instance,
+    Native,
+    Raised,
+    Tensor,
+    Undecided,
+    Unknown,
+)
+
+PLATFORM = ("vllm_ascend.platform", "NPUPlatform")
+DTYPES = {"bfloat16": "torch.bfloat16", "float16": "torch.float16", "float32": "torch.float32"}
+
+
+@dataclass(slots=True)
+class Trouble:
+    """Why the replay stops: the code raises (``kind`` is the exception) or can't be followed (``kind`` is ``None``)."""
+
+    stage: str
+    kind: str | None
+    message: str
+    at: str
+
+
+@dataclass(slots=True)
+class Startup:
+    """The quantization method a server ends up with. ``trouble`` ends the start; ``method`` ``None`` is unquantized."""
+
+    method: str | None = None
+    auto_detected: bool = False
+    config: Instance | None = None
+    trouble: Trouble | None = None
+    returns: list[tuple[str, str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSpec:
+    """One module of the model: ``prefix`` in vLLM's names, its class, sizes in elements on one rank of TP 1."""
+
+    prefix: str
+    cls: str
+    lineage: tuple[str, ...]
+    kind: str
+    input_size: int
+    output_sizes: tuple[int, ...]
+    experts: int = 0
+
+
+@dataclass(slots=True)
+class LayerOutcome:
+    """What the release does with one module."""
+
+    method: str | None = None
+    method_at: str | None = None
+    scheme: str | None = None
+    scheme_at: str | None = None
+    params: dict[str, Tensor] = field(default_factory=dict)
+    trouble: Trouble | None = None
+    returns: list[tuple[str, str, Any]] = field(default_factory=list)
+
+
+class Replay:
+    """One server start on one device type with one checkpoint's files."""
+
+    def __init__(self, code: Mapping[str, Any], environment: Environment) -> None:
+        self.environment = environment
+        self.machine = Machine(code, environment.externals())
+        dtype = External(DTYPES.get(environment.dtype, "torch.bfloat16"))
+        config = copy.deepcopy(dict(environment.config))
+        self.hf_config = _record(config, "hf_config")
+        self.model_config = Instance(
+            None,
+            {
+                "model": environment.model_path,
+                "revision": None,
+                "quantization": environment.quantization,
+                "hf_config": self.hf_config,
+                "hf_text_config": self.hf_config.names.get("text_config", self.hf_config),
+                "hf_overrides": {},
+                "model_arch_config": Instance(None, {"quantization_config": _quantization_config(config)}),
+                "dtype": dtype,
+                "enforce_eager": environment.enforce_eager,
+                "allow_deprecated_quantization": False,
+            },
+            closed=False,
+            label="model_config",
+        )
+        self.load_config = Instance(None, {"download_dir": None}, closed=False, label="load_config")
+        self.vllm_config = Instance(
+            None,
+            {"model_config": self.model_config, "load_config": self.load_config, "quant_config": None},
+            closed=False,
+            label="vllm_config",
+        )
+        self.machine.externals["vllm.config.get_current_vllm_config"] = Native(
+            "get_current_vllm_config", lambda args, keywords, at: self.vllm_config
+        )
+        self.dtype = dtype
+
+    def start(self) -> Startup:
+        """Registration, verification, configuration, auto-detection: in the order a server runs them."""
+        out = Startup()
+        stages = (
+            ("registration", self._register),
+            ("verification", self._verify),
+            ("configuration", self._configure),
+            ("auto-detection", self._detect),
+        )
+        for name, run in stages:
+            trouble = self._attempt(name, run)
+            if trouble is not None:
+                out.trouble = trouble
+                break
+        quantization = self.model_config.names["quantization"]
+        if isinstance(quantization, Unknown) and out.trouble is None:
+            out.trouble = Trouble("auto-detection", None, quantization.reason, quantization.at)
+        out.method = quantization if isinstance(quantization, str) else None
+        config = self.vllm_config.names["quant_config"]
+        out.config = config if isinstance(config, Instance) else None
+        if out.method and out.config is None and out.trouble is None:
+            at, reason = (config.at, config.reason) if isinstance(config, Unknown) else ("", "no configuration object")
+            out.trouble = Trouble("configuration", None, reason, at)
+        out.auto_detected = out.method is not None and self.environment.quantization is None and not self._declared()
+        out.returns = list(self.machine.returns)
+        return out
+
+    def _declared(self) -> bool:
+        declared = _quantization_config(self.environment.config)
+        return bool(declared and declared.get("quant_method"))
+
+    def _attempt(self, stage: str, run: Any) -> Trouble | None:
+        try:
+            run()
+        except Raised as error:
+            return Trouble(stage, error.kind, error.message, error.at)
+        except Undecided as error:
+            return Trouble(stage, None, error.reason, error.at)
+        return None
+
+    def _register(self) -> None:
+        platform = self.machine.member(*PLATFORM)
+        if not isinstance(platform, Class):
+            raise Undecided("vllm_ascend/platform.py", "the platform class was not found")
+        instance = Instance(platform)
+        self.machine.externals["vllm.platforms.current_platform"] = instance
+        self._method(platform, "pre_register_and_update", [])
+
+    def _verify(self) -> None:
+        owner = self._class("vllm.config.model", "ModelConfig")
+        self._method(owner, "_verify_quantization", [self.model_config])
+
+    def _configure(self) -> None:
+        owner = self._class("vllm.config.vllm", "VllmConfig")
+        config = self._method(owner, "_get_quantization_config", [self.model_config, self.load_config])
+        self.vllm_config.names["quant_config"] = config
+
+    def _detect(self) -> None:
+        module, name = "vllm_ascend.quantization.utils", "maybe_auto_detect_quantization"
+        detect = self.machine.member(module, name)
+        if not isinstance(detect, External):  # releases before auto-detection have no such function
+            self.machine.call(detect, [self.vllm_config], {}, module)
+
+    def _class(self, module: str, name: str) -> Class:
+        found = self.machine.member(module, name)
+        if not isinstance(found, Class):
+            raise Undecided(module, f"{name} was not found in the tree")
+        return found
+
+    def _method(self, owner: Class, name: str, args: list[Any]) -> Any:
+        return self.machine.call(self.machine.attribute(owner, name, owner.at), args, {}, owner.at)
+
+    # layers ------------------------------------------------------------------------------------------------------
+
+    def prepare(self, packed: Mapping[str, Any], mapper: Native | None) -> Trouble | None:
+        """What model construction does to the configuration object before the first layer asks it."""
+        config = self.vllm_config.names["quant_config"]
+        if not isinstance(config, Instance):
+            return None
+        config.names["packed_modules_mapping"] = {k: list(v) for k, v in packed.items()}
+        if mapper is None or config.cls is None:
+            return None
+        wrapped = Instance(None, {"apply_dict": mapper, "apply_list": mapper}, label="hf_to_vllm_mapper")
+        return self._attempt(
+            "configuration",
+            lambda: self.machine.call(self.machine.attribute(config, "apply_vllm_mapper", ""), [wrapped], {}, ""),
+        )
+
+    def layer(self, spec: LayerSpec) -> LayerOutcome:
+        """Ask the configuration object for the module's method and let it allocate the parameters."""
+        out = LayerOutcome()
+        start = len(self.machine.returns)
+        layer = self._layer_object(spec, out)
+        config = self.vllm_config.names["quant_config"]
+        if not isinstance(config, Instance):
+            return out
+        result: list[Any] = []
+
+        def ask() -> None:
+            ask_method = self.machine.attribute(config, "get_quant_method", "")
+            result.append(self.machine.call(ask_method, [layer, spec.prefix], {}, ""))
+
+        out.trouble = self._attempt("layer", ask)
+        if out.trouble is None:
+            self._read_method(result[0], out)
+        if out.trouble is None and out.scheme is not None:
+            out.trouble = self._attempt("allocation", lambda: self._allocate(result[0], layer, spec))
+        out.returns = self.machine.returns[start:]
+        return out
+
+    def _read_method(self, method: Any, out: LayerOutcome) -> None:
+        if isinstance(method, Unknown):
+            out.trouble = Trouble("layer", None, method.reason, method.at)
+        if not isinstance(method, Instance) or method.cls is None:
+            return
+        out.method, out.method_at = method.cls.name, method.cls.at
+        scheme = method.names.get("quant_method")
+        if isinstance(scheme, Instance) and scheme.cls is not None:
+            out.scheme, out.scheme_at = scheme.cls.name, scheme.cls.at
+
+    def _layer_object(self, spec: LayerSpec, out: LayerOutcome) -> Instance:
+        def register(args: list[Any], keywords: dict[str, Any], at: str) -> None:
+            if len(args) == 2 and isinstance(args[0], str) and isinstance(args[1], Tensor):
+                out.params[args[0]] = args[1]
+
+        names = {"register_parameter": Native("register_parameter", register), "prefix": spec.prefix}
+        return Instance(self._layer_class(spec), names, closed=False, label=spec.cls)
+
+    def _layer_class(self, spec: LayerSpec) -> Class:
+        """The module's class; its bases are the pack's own classes, so that ``isinstance`` means what it says."""
+        made: Any = None
+        for fqn in reversed(spec.lineage):
+            module, _, name = fqn.partition(":")
+            known = self.machine.member(module, name) if module else None
+            made = known if isinstance(known, Class) else Class(name, module, "", (made,) if made else (), {})
+        module, _, name = spec.cls.partition(":")
+        return Class(name, module, "", (made,) if made else (), {})
+
+    def _allocate(self, method: Instance, layer: Instance, spec: LayerSpec) -> None:
+        create = self.machine.attribute(method, "create_weights", "")
+        if spec.kind == "moe":
+            args = [layer, spec.experts, spec.input_size, spec.output_sizes[0], self.dtype]
+        else:
+            total = sum(spec.output_sizes)
+            args = [layer, spec.input_size, list(spec.output_sizes), spec.input_size, total, self.dtype]
+        self.machine.call(create, args, {"weight_loader": External("weight_loader")}, "")
+
+
+def _record(values: Mapping[str, Any], label: str) -> Instance:
+    """A configuration object: attributes as in config.json, nested configurations as records too."""
+    names: dict[str, Any] = {}
+    for key, value in values.items():
+        nested = isinstance(value, dict) and key.endswith("_config") and key != "quantization_config"
+        names[key] = _record(value, key) if nested else value
+    return Instance(None, names, closed=True, label=label)
+
+
+def _quantization_config(config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """``quantization_config`` where vLLM looks for it: top level, nested text configuration, ``compression_config``."""
+    text = config.get("text_config")
+    for owner in (config, text if isinstance(text, Mapping) else {}):
+        for key in ("quantization_config", "compression_config"):
+            found = owner.get(key)
+            if isinstance(found, dict):
+                return found
+    return None
