@@ -26,8 +26,9 @@ ENTRIES = (
 ENTRY_METHODS = frozenset(
     "__init__ pre_register_and_update supported_quantization verify_quantization _verify_quantization "
     "_get_quantization_config get_quant_config override_quantization_method from_config get_quant_method "
-    "create_weights maybe_update_config apply_vllm_mapper get_config_filenames get_supported_act_dtypes get_min_capability "
-    "get_name is_cuda is_rocm is_cpu is_xpu is_tpu is_out_of_tree get_device_capability packed_modules_mapping".split()
+    "create_weights maybe_update_config apply_vllm_mapper get_config_filenames get_supported_act_dtypes "
+    "get_min_capability get_name is_cuda is_rocm is_cpu is_xpu is_tpu is_out_of_tree get_device_capability "
+    "packed_modules_mapping".split()
 )
 #: What runs per request or on real tensors; no start-up decision reads it.
 NEVER_METHODS = frozenset("apply forward process_weights_after_loading embedding apply_monolithic __repr__".split())

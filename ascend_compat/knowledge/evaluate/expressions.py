@@ -195,12 +195,9 @@ class Expressions(Attributes):
     def _contains(self, container: Any, item: Any, at: str) -> Any:
         if is_unknown(container) or is_unknown(item):
             return container if is_unknown(container) else item
-        if (
-            isinstance(container, Instance)
-            or not isinstance(container, (*_PLAIN, type({}.keys())))
-            or container is None
-        ):
+        if not isinstance(container, _CONTAINERS):
             return Unknown(at, f"membership in {describe(container)}")
+        items: Any = container
         try:
             if isinstance(container, (list, tuple)) and any(map(is_unknown, container)):
                 known = any(self.same(item, part) is True for part in container if not is_unknown(part))
