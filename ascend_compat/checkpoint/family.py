@@ -84,7 +84,7 @@ class Storage(Part):
     match: dict[str, Any]
     source: str
     weight: str
-    shape: list[Expression] = Field(default_factory=lambda: ["out", "inp"])
+    shape: list[Expression] = ["out", "inp"]
     companions: list[Companion] = Field(default_factory=list)
 
 

@@ -1,0 +1,161 @@
+"""A source to facts: configuration, side files, every header once, and all damage that is found on the way."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ascend_compat.checkpoint.aggregate import Aggregate
+from ascend_compat.checkpoint.config import DocumentError, read_config, read_document
+from ascend_compat.checkpoint.index import CrossCheck, Index, read_index
+from ascend_compat.checkpoint.problems import problem
+from ascend_compat.checkpoint.shard import ShardText, parse_shard, read_shard
+from ascend_compat.core.facts import CheckpointFacts
+from ascend_compat.core.finding import Finding
+from ascend_compat.source.interface import CheckpointSource
+
+_OTHER_FORMATS = (".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack", ".onnx")
+#: Files with such an ending that hold no weights.
+_NOT_WEIGHTS = ("training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth")
+_SIDE_FILES = {
+    "quant_model_description.json": "AC113.unreadable",
+    "hf_quant_config.json": "AC113.unreadable",
+    "generation_config.json": "AC113.generation",
+}
+
+
+def read_checkpoint(source: CheckpointSource) -> CheckpointFacts:
+    """Everything a checkpoint says of itself.
+
+    Damage to weights and side files is in ``problems``. Raises :class:`CheckpointError` without a usable
+    ``config.json`` and :class:`SourceError` when files can't be reached.
+    """
+    config = read_config(source)
+    files = source.list()
+    problems: list[Finding] = []
+    side = {name: _side_file(source, name, message, problems) for name, message in _SIDE_FILES.items()}
+    index, found = read_index(source)
+    problems += found
+    shards, found = _choose_shards(source, index)
+    problems += found
+    aggregate = Aggregate()
+    with _collector_paused():
+        problems += _read_shards(source, index, shards, aggregate)
+    tensors = aggregate.groups()
+    problems += _strange_files(files)
+    return CheckpointFacts(
+        spec=source.spec,
+        source=source.kind,
+        revision=source.revision,
+        config=config,
+        files=tuple(files),
+        tensors=tensors,
+        has_weights=bool(tensors),
+        shards=len(shards),
+        quant_description=side["quant_model_description.json"],
+        hf_quant_config=side["hf_quant_config.json"],
+        generation_config=side["generation_config.json"],
+        problems=tuple(problems),
+    )
+
+
+def _side_file(source: CheckpointSource, name: str, message: str, problems: list[Finding]) -> dict[str, Any] | None:
+    if name not in source.list():
+        return None
+    try:
+        return read_document(source, name)
+    except DocumentError as error:
+        problems.append(problem(message, name, reason=str(error)))
+        return None
+
+
+def _choose_shards(source: CheckpointSource, index: Index | None) -> tuple[list[str], list[Finding]]:
+    """Shards to read, as vLLM chooses them: those the index names, without an index every file beside config.json."""
+    present = [name for name in source.list() if name.endswith(".safetensors") and "/" not in name]
+    others = [name for name in source.list() if name.endswith(_OTHER_FORMATS) and not name.endswith(_NOT_WEIGHTS)]
+    if index is None:
+        return present, list(_formats(present, others))
+    shards = [file for file in index.shards if file in source.list()]
+    missing = [file for file in index.shards if file not in source.list()]
+    found: list[Finding] = []
+    if missing:
+        kind = "AC105.missing" if source.complete else "AC105.uncached"
+        if not shards and not present:
+            kind = "AC115.unfetched"
+        found.append(problem(kind, missing[0], count=len(missing), total=len(index.shards), index=index.path))
+    orphans = [file for file in present if file not in index.shards]
+    if orphans:
+        found.append(problem("AC106.orphan", orphans[0], count=len(orphans), index=index.path))
+    return shards, [*found, *(_formats(shards or missing, others))]
+
+
+def _formats(shards: list[str], others: list[str]) -> Iterator[Finding]:
+    if others:
+        yield problem("AC112.beside" if shards else "AC112.only", others[0], count=len(others))
+    elif not shards:
+        yield problem("AC115.none", "config.json")
+
+
+def _read_shards(
+    source: CheckpointSource, index: Index | None, shards: list[str], aggregate: Aggregate
+) -> Iterator[Finding]:
+    """Read and count every shard; yields the damage, file by file, then that across files."""
+    cross = CrossCheck(index)
+    strange: list[str] = []
+    damaged = False
+    total = 0
+    for shard in _texts(source, shards):
+        header, found = parse_shard(shard)
+        yield from found
+        damaged = damaged or header is None
+        if header is None:
+            continue
+        total += sum(tensor.size for tensor in header.tensors)
+        if not "".join([tensor.name for tensor in header.tensors]).isprintable():
+            strange += [tensor.name for tensor in header.tensors if not tensor.name.isprintable()]
+        aggregate.add(cross.take(shard.file, header.tensors))
+    aggregate.add(cross.rest())
+    yield from cross.problems()
+    if strange:
+        yield problem("AC111.tensor", shards[0], tensor=strange[0], count=len(strange))
+    if index is not None and index.total_size not in (None, total) and not damaged and len(shards) == len(index.shards):
+        yield problem("AC110.total", index.path, declared=index.total_size, actual=total)
+
+
+def _texts(source: CheckpointSource, shards: list[str]) -> Iterable[ShardText]:
+    """Header texts in the order of ``shards``; a remote source keeps several reads in flight."""
+    if source.workers == 1 or len(shards) < 2:
+        return (read_shard(source, file) for file in shards)
+    return _parallel(source, shards)
+
+
+def _parallel(source: CheckpointSource, shards: list[str]) -> Iterator[ShardText]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(source.workers) as pool:
+        futures = [pool.submit(read_shard, source, file) for file in shards]
+        try:
+            for future in futures:
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def _strange_files(files: Iterable[str]) -> list[Finding]:
+    strange = [name for name in files if not name.isprintable()]
+    return [problem("AC111.file", strange[0], count=len(strange))] if strange else []
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Switch the cyclic collector off: it would walk 90,000 short-lived entries again and again (40 % of the time)."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,241 @@
+"""One safetensors header: parsed and validated with the accept set of the safetensors 0.8 Rust parser."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ascend_compat.core.units import DTYPE_BITS
+
+#: ``MAX_HEADER_SIZE`` of safetensors/src/tensor.rs.
+MAX_HEADER = 100_000_000
+#: serde_json gives up at this nesting depth.
+_MAX_DEPTH = 127
+_USIZE = (1 << 64) - 1
+_FIELDS = ("dtype", "shape", "data_offsets")
+
+
+class Tensor(NamedTuple):
+    """One header entry; ``size`` in bytes."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A valid header. ``expected`` is the file size it needs, in bytes; ``repeated`` counts names given twice."""
+
+    tensors: list[Tensor]
+    expected: int
+    repeated: int = 0
+
+
+class HeaderError(Exception):
+    """A header safetensors refuses; ``kind`` names the rule that is broken, ``params`` what broke it."""
+
+    def __init__(self, kind: str, **params: str | int) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.params = params
+
+
+def header_end(head: bytes, size: int) -> int:
+    """Offset where the header of a file of ``size`` bytes ends, from its first 8 bytes.
+
+    Raises :class:`HeaderError` for a length above the limit of the format or beyond the end of the file.
+    """
+    if len(head) < 8:
+        raise HeaderError("too-small", actual=size)
+    length = int.from_bytes(head[:8], "little")
+    if length > MAX_HEADER:
+        raise HeaderError("too-large", length=length)
+    if 8 + length > size:
+        raise HeaderError("cut-header", expected=8 + length, actual=size)
+    return 8 + length
+
+
+def parse_header(text: bytes) -> Header:
+    """Parse the JSON text of a header (the bytes after the 8-byte length).
+
+    Raises :class:`HeaderError` exactly where safetensors refuses a file for what its header says; whether the file has
+    ``expected`` bytes is the caller's comparison.
+    """
+    entries = _load(text)
+    repeated = 0
+    metadata = entries.get("__metadata__")
+    if _is_plain(text, entries):
+        entries.pop("__metadata__", None)
+    else:
+        entries, metadata, repeated = _load_strictly(text)
+    _check_metadata(metadata)
+    tensors, end = _tile(entries)
+    return Header(tensors, 8 + len(text) + end, repeated)
+
+
+def _load(text: bytes) -> dict[str, Any]:
+    from pydantic_core import from_json
+
+    try:
+        entries = from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise HeaderError("not-json", detail=str(error)) from error
+    if not isinstance(entries, dict):
+        raise HeaderError("not-object")
+    return entries
+
+
+def _is_plain(text: bytes, entries: Mapping[str, Any]) -> bool:
+    """Whether a plain parse lost nothing: no repeated key, no escape, no surplus field and no negative zero."""
+    tensors = len(entries) - ("__metadata__" in entries)
+    if b"\\" in text or b"-0" in text or text.count(b'"__metadata__"') > 1:
+        return False
+    if any(text.count(b'"%s"' % field.encode()) != tensors for field in _FIELDS):
+        return False
+    return all(type(info) is dict and len(info) == 3 for name, info in entries.items() if name != "__metadata__")
+
+
+def _tile(entries: Mapping[str, Any]) -> tuple[list[Tensor], int]:
+    """Tensors in the order of their offsets, which have to cover the data section from 0 without gap or overlap."""
+    sizes: dict[tuple[str, tuple[int, ...]], int] = {}
+    found: list[tuple[int, int, Tensor]] = []
+    for name, info in entries.items():
+        try:
+            dtype, shape, (start, end) = info["dtype"], tuple(info["shape"]), info["data_offsets"]
+        except (TypeError, KeyError, ValueError) as error:
+            raise HeaderError("structure", tensor=name) from error
+        if type(info["shape"]) is not list or type(info["data_offsets"]) is not list or type(dtype) is not str:
+            raise HeaderError("structure", tensor=name)
+        for value in (start, end, *shape):
+            if type(value) is not int or not 0 <= value <= _USIZE:
+                raise HeaderError("structure", tensor=name)
+        size = sizes.get((dtype, shape))
+        if size is None:
+            size = sizes[dtype, shape] = _size(name, dtype, shape)
+        found.append((start, end, Tensor(name, dtype, shape, size)))
+    found.sort(key=_offsets)
+    position = 0
+    for start, end, tensor in found:
+        if start != position or end < start:
+            raise HeaderError("offsets", tensor=tensor.name, start=start, expected=position)
+        if end - start != tensor.size:
+            shape_text = "x".join(map(str, tensor.shape)) or "scalar"
+            raise HeaderError(
+                "size", tensor=tensor.name, dtype=tensor.dtype, shape=shape_text, actual=end - start,
+                expected=tensor.size,
+            )  # fmt: skip
+        position = end
+    return [tensor for _, _, tensor in found], position
+
+
+def _offsets(item: tuple[int, int, Tensor]) -> tuple[int, int]:
+    return item[0], item[1]
+
+
+def _size(name: str, dtype: str, shape: tuple[int, ...]) -> int:
+    """Bytes of a tensor, multiplied left to right in 64 bits as the Rust parser does."""
+    bits = DTYPE_BITS.get(dtype)
+    if bits is None:
+        raise HeaderError("dtype", tensor=name, dtype=dtype)
+    total = 1
+    for factor in (*shape, bits):
+        total *= factor
+        if total > _USIZE:
+            raise HeaderError("overflow", tensor=name)
+    if total % 8:
+        raise HeaderError("misaligned", tensor=name, dtype=dtype)
+    return total // 8
+
+
+def _check_metadata(metadata: Any) -> None:
+    if metadata is None:
+        return
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise HeaderError("metadata")
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object as its key and value pairs, repeated keys kept."""
+
+
+def _load_strictly(text: bytes) -> tuple[dict[str, Any], Any, int]:
+    """Entries, metadata and number of repeated names of an unusual header; refuses what serde refuses."""
+    try:
+        pairs = json.loads(
+            text.decode(), object_pairs_hook=_Pairs, parse_int=_integer, parse_float=_real
+        )  # NaN and Infinity can't occur: the plain parse refused them.
+    except (ValueError, RecursionError) as error:
+        raise HeaderError("not-json", detail=str(error)) from error
+    _check_depth(pairs)
+    entries: dict[str, Any] = {}
+    metadata: list[Any] = []
+    repeated = 0
+    for name, value in pairs:
+        if name == "__metadata__":
+            metadata.append(dict(value) if isinstance(value, _Pairs) else value)
+            continue
+        repeated += name in entries
+        entries[name] = _info(name, value)
+    if len(metadata) > 1:
+        raise HeaderError("metadata")
+    return entries, metadata[0] if metadata else None, repeated
+
+
+def _info(name: str, value: Any) -> dict[str, Any]:
+    """The three fields of an entry; serde also takes them as a list, and the dtype as ``{"F32": null}``."""
+    if isinstance(value, _Pairs):
+        known = [pair for pair in value if pair[0] in _FIELDS]
+        info = dict(known)
+        if len(known) != len(info):
+            raise HeaderError("structure", tensor=name)
+    elif isinstance(value, list) and len(value) == len(_FIELDS):
+        info = dict(zip(_FIELDS, value, strict=True))
+    else:
+        raise HeaderError("structure", tensor=name)
+    dtype = info.get("dtype")
+    if isinstance(dtype, _Pairs):
+        if len(dtype) != 1 or dtype[0][1] is not None:
+            raise HeaderError("structure", tensor=name)
+        info["dtype"] = dtype[0][0]
+    # Every entry is checked, also one that a later entry of the same name replaces: serde has parsed it by then.
+    if set(info) != set(_FIELDS) or not _well_typed(info):
+        raise HeaderError("structure", tensor=name)
+    return info
+
+
+def _well_typed(info: Mapping[str, Any]) -> bool:
+    shape, offsets = info["shape"], info["data_offsets"]
+    if type(shape) is not list or type(offsets) is not list or len(offsets) != 2:
+        return False
+    sized = all(type(value) is int and 0 <= value <= _USIZE for value in (*shape, *offsets))
+    return sized and info["dtype"] in DTYPE_BITS
+
+
+def _check_depth(value: Any) -> None:
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        containers = [item for item in level if isinstance(item, list)]
+        if containers and depth > _MAX_DEPTH:
+            raise HeaderError("not-json", detail="nested too deep")
+        level = [child[1] if isinstance(item, _Pairs) else child for item in containers for child in item]
+
+
+def _integer(text: str) -> int | float:
+    """An integer as serde_json reads it: negative zero and what exceeds 64 bits become floats."""
+    if text == "-0":
+        return -0.0
+    value = int(text)
+    return value if -(1 << 63) <= value <= _USIZE else _real(text)
+
+
+def _real(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("number out of range")
+    return value
