@@ -10,6 +10,7 @@ from typing import Any
 from ascend_compat.knowledge.environment import Environment
 from ascend_compat.knowledge.evaluate.machine import Machine
 from ascend_compat.knowledge.evaluate.values import (
+    Bound,
     Class,
     External,
     Instance,
@@ -68,6 +69,7 @@ class LayerOutcome:
     scheme_at: str | None = None
     params: dict[str, Tensor] = field(default_factory=dict)
     trouble: Trouble | None = None
+    computed: frozenset[str] = frozenset()
     returns: list[tuple[str, str, Any]] = field(default_factory=list)
 
 
@@ -147,6 +149,10 @@ class Replay:
             return Trouble(stage, error.kind, error.message, error.at)
         except Undecided as error:
             return Trouble(stage, None, error.reason, error.at)
+        except RecursionError:
+            return Trouble(stage, None, "evaluation nests too deeply", "")
+        if self.machine.lost:
+            return Trouble(stage, None, self.machine.lost[0].reason, self.machine.lost[0].at)
         return None
 
     def _register(self) -> None:
@@ -216,6 +222,7 @@ class Replay:
             self._read_method(result[0], out)
         if out.trouble is None and out.scheme is not None:
             out.trouble = self._attempt("allocation", lambda: self._allocate(result[0], layer, spec))
+            out.computed = self._computed(result[0])
         out.returns = self.machine.returns[start:]
         return out
 
@@ -228,6 +235,15 @@ class Replay:
         scheme = method.names.get("quant_method")
         if isinstance(scheme, Instance) and scheme.cls is not None:
             out.scheme, out.scheme_at = scheme.cls.name, scheme.cls.at
+
+    def _computed(self, method: Instance) -> frozenset[str]:
+        """Parameters that the method says it computes itself, so that a checkpoint need not have them."""
+        try:
+            getter = self.machine.find_attribute(method, "get_computed_params", "")
+            found = self.machine.call(getter, [], {}, "") if isinstance(getter, Bound) else None
+        except (Raised, Undecided):
+            found = None
+        return frozenset(n for n in found if isinstance(n, str)) if isinstance(found, set) else frozenset()
 
     def _layer_object(self, spec: LayerSpec, out: LayerOutcome) -> Instance:
         def register(args: list[Any], keywords: dict[str, Any], at: str) -> None:

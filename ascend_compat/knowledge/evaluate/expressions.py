@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Node = list[Any]
 _PLAIN = (str, int, float, bool, type(None), list, dict, tuple, set)
-_CONTAINERS = (str, list, dict, tuple, set, *natives.VIEWS[:3])
+_CONTAINERS: tuple[type[Any], ...] = (str, list, dict, tuple, set, *natives.VIEWS[:3])
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
     "%": operator.mod, "|": operator.or_, "&": operator.and_, "^": operator.xor,
