@@ -69,11 +69,10 @@ def parse_header(text: bytes) -> Header:
     entries = _load(text)
     repeated = 0
     metadata = entries.get("__metadata__")
-    if _is_plain(text, entries):
+    if _is_plain(text, entries, metadata):
         entries.pop("__metadata__", None)
     else:
-        entries, metadata, repeated = _load_strictly(text)
-    _check_metadata(metadata)
+        entries, repeated = _load_strictly(text)
     tensors, end = _tile(entries)
     return Header(tensors, 8 + len(text) + end, repeated)
 
@@ -90,14 +89,24 @@ def _load(text: bytes) -> dict[str, Any]:
     return entries
 
 
-def _is_plain(text: bytes, entries: Mapping[str, Any]) -> bool:
-    """Whether a plain parse lost nothing: no repeated key, no escape, no surplus field and no negative zero."""
-    tensors = len(entries) - ("__metadata__" in entries)
-    if b"\\" in text or b"-0" in text or text.count(b'"__metadata__"') > 1:
+def _is_plain(text: bytes, entries: Mapping[str, Any], metadata: Any) -> bool:
+    """Whether a plain parse lost nothing: no repeated key, no escape, no surplus field and no negative zero.
+
+    Without escapes the quotes tell the number of strings, and every repeated key is one more than the result holds.
+    """
+    if b"\\" in text or b"-0" in text:
         return False
-    if any(text.count(b'"%s"' % field.encode()) != tensors for field in _FIELDS):
-        return False
-    return all(type(info) is dict and len(info) == 3 for name, info in entries.items() if name != "__metadata__")
+    strings = 0
+    if "__metadata__" in entries:
+        if not isinstance(metadata, dict) or not all(type(value) is str for value in metadata.values()):
+            return False
+        strings = 1 + 2 * len(metadata)
+    for name, info in entries.items():
+        if name != "__metadata__":
+            if type(info) is not dict or len(info) != 3 or type(info.get("dtype")) is not str:
+                return False
+            strings += 5
+    return text.count(b'"') == 2 * strings
 
 
 def _tile(entries: Mapping[str, Any]) -> tuple[list[Tensor], int]:
@@ -152,23 +161,15 @@ def _size(name: str, dtype: str, shape: tuple[int, ...]) -> int:
     return total // 8
 
 
-def _check_metadata(metadata: Any) -> None:
-    if metadata is None:
-        return
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise HeaderError("metadata")
-
-
 class _Pairs(list[tuple[str, Any]]):
     """A JSON object as its key and value pairs, repeated keys kept."""
 
 
-def _load_strictly(text: bytes) -> tuple[dict[str, Any], Any, int]:
-    """Entries, metadata and number of repeated names of an unusual header; refuses what serde refuses."""
+def _load_strictly(text: bytes) -> tuple[dict[str, Any], int]:
+    """Entries and number of repeated names of an unusual header; refuses what serde refuses."""
     try:
-        pairs = json.loads(
-            text.decode(), object_pairs_hook=_Pairs, parse_int=_integer, parse_float=_real
-        )  # NaN and Infinity can't occur: the plain parse refused them.
+        # NaN and Infinity can't occur: the plain parse refused them.
+        pairs = json.loads(text.decode(), object_pairs_hook=_Pairs, parse_int=_integer, parse_float=_real)
     except (ValueError, RecursionError) as error:
         raise HeaderError("not-json", detail=str(error)) from error
     _check_depth(pairs)
@@ -177,13 +178,17 @@ def _load_strictly(text: bytes) -> tuple[dict[str, Any], Any, int]:
     repeated = 0
     for name, value in pairs:
         if name == "__metadata__":
-            metadata.append(dict(value) if isinstance(value, _Pairs) else value)
+            metadata.append(value)
             continue
         repeated += name in entries
         entries[name] = _info(name, value)
-    if len(metadata) > 1:
+    if len(metadata) > 1 or not all(_is_metadata(value) for value in metadata):
         raise HeaderError("metadata")
-    return entries, metadata[0] if metadata else None, repeated
+    return entries, repeated
+
+
+def _is_metadata(value: Any) -> bool:
+    return value is None or (isinstance(value, _Pairs) and all(type(text) is str for _, text in value))
 
 
 def _info(name: str, value: Any) -> dict[str, Any]:
@@ -205,6 +210,8 @@ def _info(name: str, value: Any) -> dict[str, Any]:
     # Every entry is checked, also one that a later entry of the same name replaces: serde has parsed it by then.
     if set(info) != set(_FIELDS) or not _well_typed(info):
         raise HeaderError("structure", tensor=name)
+    if info["dtype"] not in DTYPE_BITS:
+        raise HeaderError("dtype", tensor=name, dtype=info["dtype"])
     return info
 
 
@@ -213,7 +220,7 @@ def _well_typed(info: Mapping[str, Any]) -> bool:
     if type(shape) is not list or type(offsets) is not list or len(offsets) != 2:
         return False
     sized = all(type(value) is int and 0 <= value <= _USIZE for value in (*shape, *offsets))
-    return sized and info["dtype"] in DTYPE_BITS
+    return sized and type(info["dtype"]) is str
 
 
 def _check_depth(value: Any) -> None:
