@@ -27,10 +27,14 @@ def terminal(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """One line of Markdown prose or one table cell that shows ``text`` as it is."""
+    """Markdown prose inside a line or a table cell that shows ``text`` as it is."""
     line = visible(" ".join(text.split("\n")))
-    safe = _MARKDOWN.sub(lambda match: _ENTITIES.get(match[0], "\\" + match[0]), line)
-    return _LINE_START.sub(r"\1\2\\\3", safe)
+    return _MARKDOWN.sub(lambda match: _ENTITIES.get(match[0], "\\" + match[0]), line)
+
+
+def markdown_start(line: str) -> str:
+    """A line of Markdown whose start is no list marker, rule or numbered item."""
+    return _LINE_START.sub(r"\1\2\\\3", line)
 
 
 def markdown_code(text: str) -> str:

@@ -1,0 +1,130 @@
+"""Rows about what the release does with the model: operators, quantization, features, gates."""
+
+from __future__ import annotations
+
+from ascend_compat.core.report import OperatorRow, QuantRow
+from ascend_compat.report.view import Sentence, Table, View, code, codes, number, plain
+
+#: Worst first: the state of a category is that of its worst operator.
+_STATUS_ORDER = ("cuda-only", "unresolved", "patched", "native", "replaced")
+_FAILING = ("cuda-only",)
+_OPEN = ("unresolved",)
+
+
+def operators(view: View) -> Table:
+    """One row per operator, grouped by category, worst category first."""
+    rows = []
+    for category, group in by_category(view).items():
+        for index, row in enumerate(group):
+            label = plain(view.choice("category", category)) if index == 0 else plain(" ")
+            rows.append((label, code(row.operator), _status(view, row.status), code(row.implementation), _where(row)))
+    return view.table("category operator status implementation evidence", rows)
+
+
+def operator_gate(view: View) -> Table:
+    """One row per category: passed, open or blocked, and how its operators are served."""
+    rows = []
+    for category, group in by_category(view).items():
+        statuses = [row.status for row in group]
+        gate = "blocked" if set(statuses) & set(_FAILING) else "open" if set(statuses) & set(_OPEN) else "passed"
+        counts = [
+            f"{view.choice('operator', name)} {statuses.count(name)}" for name in _STATUS_ORDER if name in statuses
+        ]
+        others = sorted({status for status in statuses if status not in _STATUS_ORDER})
+        how = plain(", ".join([*counts, *others]))
+        rows.append((plain(view.choice("category", category)), plain(view.word(f"gate.{gate}")), how))
+    return view.table("category status how", rows)
+
+
+def operator_conclusion(view: View) -> Sentence:
+    """Whether an operator stands in the way, by name."""
+    blocking = sorted({row.operator for row in view.doc.operators if row.status in _FAILING})
+    unsettled = sorted({row.operator for row in view.doc.operators if row.status in _OPEN})
+    if blocking:
+        return (*view.say("operators.blocked"), *codes(blocking))
+    if unsettled:
+        return (*view.say("operators.open"), *codes(unsettled))
+    return view.say("operators.passed" if view.doc.operators else "operators.none")
+
+
+def by_category(view: View) -> dict[str, list[OperatorRow]]:
+    """Operators by category, the category with the worst operator first."""
+    groups: dict[str, list[OperatorRow]] = {}
+    for row in view.doc.operators:
+        groups.setdefault(row.category, []).append(row)
+    return dict(sorted(groups.items(), key=lambda item: (min(_rank(row.status) for row in item[1]), item[0])))
+
+
+def quantization(view: View) -> Table:
+    """Declared, stored and allocated, side by side, with the class that does it."""
+    rows = [_quant_row(view, row) for row in view.doc.quantization.groups]
+    return view.table("layer_type declared stored scheme allocated outcome implementation evidence", rows)
+
+
+def quantization_facts(view: View) -> list[Sentence]:
+    """What is declared, what the release resolves it to, and what is left out."""
+    part = view.doc.quantization
+    if part.method is None and part.resolved_method is None:
+        return [view.say("quantization.float")]
+    found = "quantization.detected" if part.auto_detected else "quantization.given"
+    facts = [
+        view.say("quantization.declared", method=part.method, format=part.format or "-"),
+        view.say(found, method=part.resolved_method, config=part.config_class),
+        view.say("quantization.kv_cache", kv_cache=part.kv_cache)
+        if part.kv_cache
+        else view.say("quantization.kv_float"),
+    ]
+    if part.ignore:
+        facts.append((*view.say("quantization.ignored", count=len(part.ignore)), *codes(_some(part.ignore))))
+    return facts
+
+
+def features(view: View) -> Table:
+    """Every feature of the serving stack that was looked at."""
+    rows = [
+        (plain(view.choice("feature", row.feature)), plain(view.choice("status", row.status)), view.text(row.reason))
+        for row in view.doc.features
+    ]
+    return view.table("feature status reason", rows)
+
+
+def gates(view: View) -> Table:
+    """What each validation stage will show."""
+    rows = [
+        (
+            plain(view.choice("stage", row.stage)),
+            plain(view.choice("prediction", row.prediction.value)),
+            view.text(row.reason),
+        )
+        for row in view.doc.gates
+    ]
+    return view.table("stage prediction reason", rows)
+
+
+def _quant_row(view: View, row: QuantRow) -> tuple[Sentence, ...]:
+    return (
+        plain(f"{row.layer_type} ({', '.join(row.targets)}) x {number(row.modules)}"),
+        plain(row.declared),
+        code(row.stored_dtype),
+        code(row.scheme),
+        code(row.allocated_dtype),
+        plain(view.choice("outcome", row.outcome)),
+        code(row.implementation),
+        code(row.at),
+    )
+
+
+def _status(view: View, status: str) -> Sentence:
+    return plain(view.choice("operator", status))
+
+
+def _where(row: OperatorRow) -> Sentence:
+    return codes([evidence.place for evidence in row.evidence[:2]])
+
+
+def _rank(status: str) -> int:
+    return _STATUS_ORDER.index(status) if status in _STATUS_ORDER else len(_STATUS_ORDER)
+
+
+def _some(names: list[str], limit: int = 6) -> list[str]:
+    return names if len(names) <= limit else [*names[:limit], "..."]
