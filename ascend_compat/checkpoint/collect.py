@@ -77,15 +77,15 @@ def _choose_shards(source: CheckpointSource, index: Index | None) -> tuple[list[
     others = [name for name in source.list() if name.endswith(_OTHER_FORMATS) and not name.endswith(_NOT_WEIGHTS)]
     if index is None:
         return present, list(_formats(present, others))
-    shards = [file for file in index.shards if file in source.list()]
-    missing = [file for file in index.shards if file not in source.list()]
+    shards = [file for file in index.counts if file in source.list()]
+    missing = [file for file in index.counts if file not in source.list()]
     found: list[Finding] = []
     if missing:
         kind = "AC105.missing" if source.complete else "AC105.uncached"
         if not shards and not present:
             kind = "AC115.unfetched"
-        found.append(problem(kind, missing[0], count=len(missing), total=len(index.shards), index=index.path))
-    orphans = [file for file in present if file not in index.shards]
+        found.append(problem(kind, missing[0], count=len(missing), total=len(index.counts), index=index.path))
+    orphans = [file for file in present if file not in index.counts]
     if orphans:
         found.append(problem("AC106.orphan", orphans[0], count=len(orphans), index=index.path))
     return shards, [*found, *(_formats(shards or missing, others))]
@@ -112,15 +112,16 @@ def _read_shards(
         damaged = damaged or header is None
         if header is None:
             continue
-        total += sum(tensor.size for tensor in header.tensors)
-        if not "".join([tensor.name for tensor in header.tensors]).isprintable():
-            strange += [tensor.name for tensor in header.tensors if not tensor.name.isprintable()]
+        total += header.data_bytes
+        names = [tensor[0] for tensor in header.tensors]
+        if not "".join(names).isprintable():
+            strange += [name for name in names if not name.isprintable()]
         aggregate.add(cross.take(shard.file, header.tensors))
     aggregate.add(cross.rest())
     yield from cross.problems()
     if strange:
         yield problem("AC111.tensor", shards[0], tensor=strange[0], count=len(strange))
-    if index is not None and index.total_size not in (None, total) and not damaged and len(shards) == len(index.shards):
+    if index is not None and index.total_size not in (None, total) and not damaged and len(shards) == len(index.counts):
         yield problem("AC110.total", index.path, declared=index.total_size, actual=total)
 
 

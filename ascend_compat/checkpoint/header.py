@@ -6,7 +6,8 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any
 
 from ascend_compat.core.units import DTYPE_BITS
 
@@ -18,20 +19,20 @@ _USIZE = (1 << 64) - 1
 _FIELDS = ("dtype", "shape", "data_offsets")
 
 
-class Tensor(NamedTuple):
-    """One header entry; ``size`` in bytes."""
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    size: int
+#: One header entry: name, dtype, shape, bytes. A plain tuple, there are 90,000 of them.
+Tensor = tuple[str, str, tuple[int, ...], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A valid header. ``expected`` is the file size it needs, in bytes; ``repeated`` counts names given twice."""
+    """A valid header.
+
+    ``data_bytes`` is the size of the data section it describes, ``expected`` that of the file; ``repeated`` counts
+    names given twice.
+    """
 
     tensors: list[Tensor]
+    data_bytes: int
     expected: int
     repeated: int = 0
 
@@ -74,7 +75,7 @@ def parse_header(text: bytes) -> Header:
     else:
         entries, repeated = _load_strictly(text)
     tensors, end = _tile(entries)
-    return Header(tensors, 8 + len(text) + end, repeated)
+    return Header(tensors, end, 8 + len(text) + end, repeated)
 
 
 def _load(text: bytes) -> dict[str, Any]:
@@ -111,39 +112,40 @@ def _is_plain(text: bytes, entries: Mapping[str, Any], metadata: Any) -> bool:
 
 def _tile(entries: Mapping[str, Any]) -> tuple[list[Tensor], int]:
     """Tensors in the order of their offsets, which have to cover the data section from 0 without gap or overlap."""
-    sizes: dict[tuple[str, tuple[int, ...]], int] = {}
-    found: list[tuple[int, int, Tensor]] = []
+    sizes: dict[tuple[Any, ...], int] = {}
+    found: list[tuple[list[int], Tensor]] = []
     for name, info in entries.items():
         try:
-            dtype, shape, (start, end) = info["dtype"], tuple(info["shape"]), info["data_offsets"]
-        except (TypeError, KeyError, ValueError) as error:
+            dtype, dimensions, offsets = info["dtype"], info["shape"], info["data_offsets"]
+        except KeyError as error:
             raise HeaderError("structure", tensor=name) from error
-        if type(info["shape"]) is not list or type(info["data_offsets"]) is not list or type(dtype) is not str:
+        if not _are_sizes(dimensions) or not _are_sizes(offsets) or len(offsets) != 2:
             raise HeaderError("structure", tensor=name)
-        for value in (start, end, *shape):
-            if type(value) is not int or not 0 <= value <= _USIZE:
-                raise HeaderError("structure", tensor=name)
+        shape = tuple(dimensions)
         size = sizes.get((dtype, shape))
         if size is None:
             size = sizes[dtype, shape] = _size(name, dtype, shape)
-        found.append((start, end, Tensor(name, dtype, shape, size)))
-    found.sort(key=_offsets)
+        found.append((offsets, (name, dtype, shape, size)))
+    found.sort(key=itemgetter(0))
     position = 0
-    for start, end, tensor in found:
+    for (start, end), (name, dtype, shape, size) in found:
         if start != position or end < start:
-            raise HeaderError("offsets", tensor=tensor.name, start=start, expected=position)
-        if end - start != tensor.size:
-            shape_text = "x".join(map(str, tensor.shape)) or "scalar"
-            raise HeaderError(
-                "size", tensor=tensor.name, dtype=tensor.dtype, shape=shape_text, actual=end - start,
-                expected=tensor.size,
-            )  # fmt: skip
+            raise HeaderError("offsets", tensor=name, start=start, expected=position)
+        if end - start != size:
+            stated = "x".join(map(str, shape)) or "scalar"
+            raise HeaderError("size", tensor=name, dtype=dtype, shape=stated, actual=end - start, expected=size)
         position = end
-    return [tensor for _, _, tensor in found], position
+    return [tensor for _, tensor in found], position
 
 
-def _offsets(item: tuple[int, int, Tensor]) -> tuple[int, int]:
-    return item[0], item[1]
+def _are_sizes(values: Any) -> bool:
+    """Whether a JSON value is a list of 64-bit unsigned integers; ``true`` and ``1.0`` are not."""
+    if type(values) is not list:
+        return False
+    for value in values:  # noqa: SIM110 - a loop is twice as fast as all() here, and runs 180,000 times
+        if type(value) is not int or not 0 <= value <= _USIZE:
+            return False
+    return True
 
 
 def _size(name: str, dtype: str, shape: tuple[int, ...]) -> int:
@@ -208,19 +210,13 @@ def _info(name: str, value: Any) -> dict[str, Any]:
             raise HeaderError("structure", tensor=name)
         info["dtype"] = dtype[0][0]
     # Every entry is checked, also one that a later entry of the same name replaces: serde has parsed it by then.
-    if set(info) != set(_FIELDS) or not _well_typed(info):
+    if set(info) != set(_FIELDS) or type(info["dtype"]) is not str:
+        raise HeaderError("structure", tensor=name)
+    if not _are_sizes(info["shape"]) or not _are_sizes(info["data_offsets"]) or len(info["data_offsets"]) != 2:
         raise HeaderError("structure", tensor=name)
     if info["dtype"] not in DTYPE_BITS:
         raise HeaderError("dtype", tensor=name, dtype=info["dtype"])
     return info
-
-
-def _well_typed(info: Mapping[str, Any]) -> bool:
-    shape, offsets = info["shape"], info["data_offsets"]
-    if type(shape) is not list or type(offsets) is not list or len(offsets) != 2:
-        return False
-    sized = all(type(value) is int and 0 <= value <= _USIZE for value in (*shape, *offsets))
-    return sized and type(info["dtype"]) is str
 
 
 def _check_depth(value: Any) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import repeat
+from operator import eq
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from ascend_compat.checkpoint.config import DocumentError, read_document
+from ascend_compat.checkpoint.config import DOCUMENT_LIMIT
 from ascend_compat.checkpoint.header import Tensor
 from ascend_compat.checkpoint.problems import problem
 from ascend_compat.core.finding import Finding
@@ -17,18 +20,32 @@ from ascend_compat.source.interface import CheckpointSource
 INDEX_NAME = "model.safetensors.index.json"
 
 
-@dataclass(slots=True)
 class Index:
-    """``shards`` maps each file inside the directory to its tensor names; ``escaping`` lists the other files."""
+    """A usable index.
 
-    path: str
-    shards: dict[str, set[str]] = field(default_factory=dict)
-    escaping: list[str] = field(default_factory=list)
-    total_size: int | None = None
+    ``counts`` maps each file inside the directory to its number of tensors; ``escaping`` lists the other files.
+    """
 
-    def holder(self, name: str) -> str | None:
-        """The shard the index names for a tensor."""
-        return next((file for file, names in self.shards.items() if name in names), None)
+    def __init__(self, path: str, weight_map: dict[str, str], total_size: int | None) -> None:
+        self.path = path
+        self.weight_map = weight_map
+        self.total_size = total_size
+        files = sorted(Counter(weight_map.values()).items())
+        self.counts = {file: count for file, count in files if not _escapes(file)}
+        self.escaping = [file for file, _ in files if _escapes(file)]
+
+    def agrees(self, file: str, names: list[str]) -> bool:
+        """Whether ``names`` are exactly the tensors the index places in ``file``."""
+        same = map(eq, map(self.weight_map.get, names), repeat(file))
+        return len(names) == self.counts[file] and all(same)
+
+    @cached_property
+    def names(self) -> dict[str, set[str]]:
+        """Tensor names by file; only built when a shard does not agree."""
+        found: dict[str, set[str]] = {}
+        for name, file in self.weight_map.items():
+            found.setdefault(file, set()).add(name)
+        return found
 
 
 def read_index(source: CheckpointSource) -> tuple[Index | None, list[Finding]]:
@@ -38,34 +55,22 @@ def read_index(source: CheckpointSource) -> tuple[Index | None, list[Finding]]:
         return None, []
     path = INDEX_NAME if INDEX_NAME in candidates else candidates[0]
     try:
-        document = read_document(source, path)
-    except DocumentError as error:
-        return None, [problem("AC114.unreadable", path, reason=str(error))]
-    weight_map = document.get("weight_map")
+        document = _parse(source.read_bytes(path, DOCUMENT_LIMIT))
+    except ValueError as error:
+        return None, [problem("AC114.unreadable", path, reason=f"not JSON: {error}")]
+    weight_map = document.get("weight_map") if isinstance(document, dict) else None
     if not isinstance(weight_map, dict) or not all(isinstance(file, str) for file in weight_map.values()):
         return None, [problem("AC114.structure", path)]
-    index = Index(path, total_size=_total_size(document.get("metadata")))
-    _sort(index, weight_map)
+    index = Index(path, weight_map, _total_size(document.get("metadata")))
     if not index.escaping:
         return index, []
-    found = problem(
-        "AC109.escape", path, target=index.escaping[0], count=len(index.escaping)
-    )  # fmt: skip
-    return index, [found]
+    return index, [problem("AC109.escape", path, target=index.escaping[0], count=len(index.escaping))]
 
 
-def _sort(index: Index, weight_map: Mapping[str, str]) -> None:
-    shards: dict[str, set[str]] = {}
-    for name, file in weight_map.items():
-        names = shards.get(file)
-        if names is None:
-            names = shards[file] = set()
-        names.add(name)
-    for file in sorted(shards):
-        if _escapes(file):
-            index.escaping.append(file)
-        else:
-            index.shards[file] = shards[file]
+def _parse(raw: bytes) -> Any:
+    from pydantic_core import from_json
+
+    return from_json(raw)
 
 
 def _escapes(file: str) -> bool:
@@ -86,6 +91,7 @@ class CrossCheck:
 
     def __init__(self, index: Index | None) -> None:
         self._index = index
+        self._read: set[str] = set()
         self._seen: dict[str, str] = {}
         self._lacking: dict[str, str] = {}
         self._surplus: dict[str, tuple[str, Tensor]] = {}
@@ -93,31 +99,33 @@ class CrossCheck:
 
     def take(self, file: str, tensors: list[Tensor]) -> list[Tensor]:
         """The tensors of ``file`` that count at once; the rest is settled by :meth:`rest`."""
-        names = {tensor.name for tensor in tensors}
+        self._read.add(file)
         if self._index is None:
+            names = {tensor[0] for tensor in tensors}
             doubled = names & self._seen.keys()
             self._doubled.update((name, (self._seen[name], file)) for name in doubled)
             self._seen.update(dict.fromkeys(names - doubled, file))
-            return [tensor for tensor in tensors if tensor.name not in doubled] if doubled else tensors
-        expected = self._index.shards[file]
-        if names == expected:
+            return [tensor for tensor in tensors if tensor[0] not in doubled] if doubled else tensors
+        if self._index.agrees(file, [tensor[0] for tensor in tensors]):
             return tensors
+        names = {tensor[0] for tensor in tensors}
+        expected = self._index.names[file]
         self._lacking.update(dict.fromkeys(expected - names, file))
         for tensor in tensors:
-            if tensor.name not in expected:
-                first = self._surplus.setdefault(tensor.name, (file, tensor))[0]
+            if tensor[0] not in expected:
+                first = self._surplus.setdefault(tensor[0], (file, tensor))[0]
                 if first != file:
-                    self._doubled[tensor.name] = (first, file)
-        return [tensor for tensor in tensors if tensor.name in expected]
+                    self._doubled[tensor[0]] = (first, file)
+        return [tensor for tensor in tensors if tensor[0] in expected]
 
     def rest(self) -> Iterator[Tensor]:
         """Tensors found in another shard than the index says, or in none of its entries; doubles are left out."""
         for name, (file, tensor) in self._surplus.items():
-            holder = self._index.holder(name) if self._index is not None else None
-            if holder is None or name in self._lacking:
+            holder = self._index.weight_map.get(name) if self._index is not None else None
+            if holder not in self._read or name in self._lacking:
                 yield tensor
             else:
-                self._doubled.setdefault(name, (holder, file))
+                self._doubled.setdefault(name, (str(holder), file))
 
     def problems(self) -> Iterator[Finding]:
         """One finding per kind of mismatch, with the number of tensors and the first example. Call after ``rest``."""

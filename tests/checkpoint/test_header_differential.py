@@ -27,7 +27,7 @@ def ours(blob: bytes) -> dict[str, tuple[str, list[int]]] | None:
         return None
     if header.expected != len(blob):
         return None
-    return {tensor.name: (tensor.dtype, list(tensor.shape)) for tensor in header.tensors}
+    return {name: (dtype, list(shape)) for name, dtype, shape, _ in header.tensors}
 
 
 def theirs(blob: bytes) -> dict[str, tuple[str, list[int]]] | None:
