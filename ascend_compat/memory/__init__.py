@@ -1,0 +1,1 @@
+"""Bytes per rank, KV pages, overheads, layouts and the smallest card count."""

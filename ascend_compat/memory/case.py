@@ -1,0 +1,154 @@
+"""The case under study: facts, profile and target with every launch setting resolved, and where each came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ascend_compat.core.facts import CheckpointFacts
+from ascend_compat.core.finding import Evidence, EvidenceKind, Message
+from ascend_compat.core.profile import AttentionGroup, AttentionKind, ModelProfile
+from ascend_compat.core.target import LaunchProfile, Target
+from ascend_compat.memory.rules import MemoryRules
+
+RULE_FILE = "rules/curated/memory.toml"
+RECURRENT = (AttentionKind.GDN, AttentionKind.MAMBA)
+LATENT = (AttentionKind.MLA, AttentionKind.DSA)
+_DTYPE_BYTES = {"float32": 4, "float": 4, "bfloat16": 2, "float16": 2, "half": 2, "auto": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One question to the estimator. Lengths are tokens; ``element_bytes`` is the size of the model dtype.
+
+    ``draft_layers`` counts MTP layers that are loaded, ``spec_tokens`` the speculative tokens per step.
+    """
+
+    facts: CheckpointFacts
+    profile: ModelProfile
+    target: Target
+    launch: LaunchProfile
+    rules: MemoryRules
+    utilization: float
+    block_size: int
+    max_model_len: int
+    batched_tokens: int
+    num_seqs: int
+    element_bytes: int
+    draft_layers: int
+    spec_tokens: int
+    evidence: tuple[Evidence, ...] = ()
+    unknown: tuple[Message, ...] = ()
+
+    @property
+    def budget(self) -> int:
+        """Bytes vLLM allows itself: ``gpu_memory_utilization * device memory``."""
+        return int(self.utilization * self.target.soc.memory_bytes)
+
+    @property
+    def padded_vocab(self) -> int:
+        """Vocabulary rounded up to the padding of the embedding; 0 when the size is unknown."""
+        step = self.rules.integer("vocabulary_padding")
+        return cdiv(self.profile.vocab_size or 0, step) * step
+
+    @property
+    def attending(self) -> AttentionGroup | None:
+        """The first group of layers that keeps keys per token, ``None`` when there is none."""
+        return next((group for group in self.profile.attention if group.kind not in RECURRENT), None)
+
+    def option(self, *path: str) -> Any:
+        """A key of ``--additional-config``, ``None`` when it is not given."""
+        value: Any = self.launch.additional_config
+        for key in path:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
+
+    def switch(self, name: str) -> float:
+        """A release switch of the rules for this target."""
+        return float(self.rules.switch(name, self.target).value)
+
+
+def cdiv(number: int, divisor: int) -> int:
+    """Ceiling division."""
+    return -(-number // divisor)
+
+
+def text_config(facts: CheckpointFacts, profile: ModelProfile) -> Mapping[str, Any]:
+    """The part of ``config.json`` that describes the language model."""
+    value: Any = facts.config
+    for key in filter(None, profile.text_config_path.split(".")):
+        value = value.get(key, {}) if isinstance(value, Mapping) else {}
+    return value if isinstance(value, Mapping) else {}
+
+
+def make_case(
+    facts: CheckpointFacts,
+    profile: ModelProfile,
+    target: Target,
+    launch: LaunchProfile,
+    rules: MemoryRules,
+    release: Mapping[str, Any],
+) -> Case:
+    """Resolve every setting: the launch profile wins, then the release's own default, then the curated fallback."""
+    evidence: list[Evidence] = []
+    unknown: list[Message] = []
+    utilization = launch.gpu_memory_utilization
+    if utilization is None:
+        utilization = _default("gpu_memory_utilization", release, rules, target, evidence)
+    block = _default("block_size", release, rules, target, evidence)
+    length = launch.max_model_len
+    if length is None:
+        length = min(rules.integer("search_model_len"), profile.max_positions or rules.integer("search_model_len"))
+        unknown.append(Message("AC409.length", {"tokens": length}))
+    batched = launch.max_num_batched_tokens
+    if batched is None:
+        batched = rules.integer("search_batched_tokens")
+        unknown.append(Message("AC409.batch", {"tokens": batched}))
+    draft, spec = _speculation(profile, launch, unknown)
+    if launch.kv_cache_memory_bytes is not None and not rules.switch("kv_cache_memory_honoured", target).value:
+        unknown.append(Message("AC409.kv_option", {"release": target.vllm_ascend}))
+    return Case(
+        facts, profile, target, launch, rules, float(utilization), int(block), length, batched,
+        launch.max_num_seqs or rules.integer("default_num_seqs"), _element_bytes(profile, launch), draft, spec,
+        tuple(evidence), tuple(unknown),
+    )  # fmt: skip
+
+
+def _default(
+    name: str, release: Mapping[str, Any], rules: MemoryRules, target: Target, evidence: list[Evidence]
+) -> float:
+    """A default of the release by name, from its pack where the pack has it; the origin goes to ``evidence``."""
+    entry = release.get(name)
+    place = entry.get("at") if isinstance(entry, Mapping) else None
+    value = entry.get("value") if isinstance(entry, Mapping) else entry
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+        path, _, line = str(place or "").rpartition(":")
+        path, number = (path, int(line)) if path and line.isdigit() else (str(place or "pack"), None)
+        evidence.append(Evidence(EvidenceKind.SOURCE, path, number, f"{name} = {value}"))
+        return float(value)
+    rule = rules.switch(name, target)
+    evidence.append(Evidence(EvidenceKind.RULE, RULE_FILE, None, f"{name} = {rule.value} ({rule.source})"))
+    return float(rule.value)
+
+
+def _speculation(profile: ModelProfile, launch: LaunchProfile, unknown: list[Message]) -> tuple[int, int]:
+    """MTP layers that are loaded and speculative tokens per step; a separate draft model is reported as unknown."""
+    asked = launch.speculative
+    if not asked:
+        return 0, 0
+    count = asked.get("num_speculative_tokens", 1)
+    tokens = count if isinstance(count, int) and count > 0 else 1
+    if "mtp" in str(asked.get("method", "")) and profile.mtp is not None and profile.mtp.present:
+        return max(1, len(profile.mtp.layers)), tokens
+    if asked.get("model"):
+        unknown.append(Message("AC409.drafter", {"model": str(asked["model"])}))
+    return 0, tokens
+
+
+def _element_bytes(profile: ModelProfile, launch: LaunchProfile) -> int:
+    """Bytes of the model dtype; vLLM's ``auto`` serves float32 checkpoints in 16 bit."""
+    asked = (launch.dtype or "").removeprefix("torch.")
+    if asked and asked != "auto":
+        return _DTYPE_BYTES.get(asked, 2)
+    return 2

@@ -1,0 +1,187 @@
+"""Tensor groups as pieces: what each is, how it is sharded, where it lives and how it is stored after load."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import Enum
+from math import prod
+
+from ascend_compat.core.facts import TensorGroup
+from ascend_compat.core.profile import AttentionGroup, QuantGroup
+from ascend_compat.core.units import DTYPE_BITS
+from ascend_compat.memory.case import Case
+from ascend_compat.memory.rules import ModuleRule, SchemeRule, Shard
+
+UNRECOGNISED = "unrecognised, kept whole"
+_PACKED = {"I32": 1, "U8": 1, "I8": 0}
+
+
+class Place(str, Enum):
+    """Where a tensor lives under pipeline parallelism; ``DRAFT`` only counts with speculative decoding."""
+
+    LAYER = "layer"
+    FIRST = "first"
+    LAST = "last"
+    DRAFT = "draft"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Tensors that cost the same per layer.
+
+    ``out`` and ``inner`` are the logical sizes of one tensor, ``per_layer`` how many of them a layer has, ``layers``
+    the decoder layers (empty outside the stack). ``bits`` per element; ``scheme`` adds its scales.
+    """
+
+    name: str
+    shard: Shard
+    place: Place
+    out: int
+    inner: int
+    per_layer: int
+    layers: tuple[int, ...]
+    bits: int
+    scheme: SchemeRule | None = None
+    group_size: int | None = None
+    attention: AttentionGroup | None = None
+    vector: bool = False
+    latent_query: bool = False
+
+
+def make_pieces(case: Case) -> tuple[Piece, ...]:
+    """Every tensor group of the checkpoint as pieces; what the engine does not load is left out."""
+    quantized = _quantized_modules(case)
+    pieces: list[Piece] = []
+    for group in case.facts.tensors:
+        rule = next((row for row in case.rules.modules if row.matches(group.template)), None)
+        if rule is not None and rule.shard == "skip":
+            continue
+        if quantized and group.parameter in case.rules.storage.auxiliary:
+            continue
+        pieces.extend(_pieces_of(case, group, rule, quantized))
+    return tuple(pieces)
+
+
+def _pieces_of(
+    case: Case, group: TensorGroup, rule: ModuleRule | None, quantized: dict[str, QuantGroup]
+) -> list[Piece]:
+    out, inner, count = _logical(case, group, rule)
+    piece = Piece(
+        rule.name if rule else UNRECOGNISED, rule.shard if rule else "replicated", Place.LAYER, out, inner, count, (),
+        0, vector=len(group.shape) < 2, latent_query=bool(rule and rule.latent_query),
+    )  # fmt: skip
+    piece = _stored(case, group, rule, piece, quantized)
+    return [part for placed in _placed(case, group, piece) for part in _by_attention(case, placed)]
+
+
+def _logical(case: Case, group: TensorGroup, rule: ModuleRule | None) -> tuple[int, int, int]:
+    """Rows and columns of one tensor and tensors per layer; fused experts count one tensor per expert."""
+    shape, count = group.shape, group.per_layer
+    moe = case.profile.moe
+    fused = rule is not None and rule.shard.startswith("expert") and ".experts.*." not in group.template
+    if fused and moe and shape and shape[0] == moe.routed:
+        shape, count = shape[1:], count * moe.routed
+    return (shape[0] if shape else 1), prod(shape[1:]), count
+
+
+def _stored(
+    case: Case, group: TensorGroup, rule: ModuleRule | None, piece: Piece, quantized: dict[str, QuantGroup]
+) -> Piece:
+    """Bits per element after load, and the scheme whose scales come on top."""
+    storage = case.rules.storage
+    if group.dtype in storage.float_dtypes or piece.shard == "latent_column":
+        return replace(piece, bits=8 * _float_bytes(case, rule))
+    found = quantized.get(group.module) or quantized.get(group.template)
+    weights = found.weights if found else None
+    scheme = _scheme(case, group, piece, found)
+    if scheme is None:
+        return replace(piece, bits=DTYPE_BITS[group.dtype])
+    unpack = DTYPE_BITS[group.dtype] // scheme.weight_bits if _is_packed(case, group, scheme) else 1
+    axis = _PACKED.get(group.dtype, 1)
+    out, inner = (piece.out * unpack, piece.inner) if axis == 0 else (piece.out, piece.inner * unpack)
+    size = weights.group_size if weights else None
+    return replace(piece, out=out, inner=inner, bits=scheme.weight_bits, scheme=scheme, group_size=size)
+
+
+def _is_packed(case: Case, group: TensorGroup, scheme: SchemeRule) -> bool:
+    """Whether one stored element holds several weights. ModelSlim packs int4 pairs from description version 1.0.0."""
+    if scheme.weight_bits >= DTYPE_BITS[group.dtype]:
+        return False
+    if group.dtype != "I8":
+        return True
+    description = case.facts.quant_description or {}
+    return description.get("version") == "1.0.0"
+
+
+def _scheme(case: Case, group: TensorGroup, piece: Piece, found: QuantGroup | None) -> SchemeRule | None:
+    """The storage rule of a quantized weight: by declared bits where the profile says them, else by stored dtype."""
+    weights = found.weights if found else None
+    bits = weights.num_bits if weights else DTYPE_BITS[group.dtype]
+    activations = found.activations if found else None
+    dynamic = (activations.dynamic is not False) if activations else None
+    weight_only = found is not None and weights is not None and activations is None
+    expert = piece.shard.startswith("expert")
+    for rule in case.rules.storage.schemes:
+        if rule.bits != bits or (rule.expert is not None and rule.expert != expert):
+            continue
+        if rule.dynamic is not None and rule.dynamic != dynamic:
+            continue
+        if rule.weight_only is not None and rule.weight_only != weight_only:
+            continue
+        return rule
+    return None
+
+
+def _float_bytes(case: Case, rule: ModuleRule | None) -> int:
+    if rule is not None and rule.dtype_bytes is not None:
+        return rule.dtype_bytes
+    if rule is not None and rule.router:
+        kinds = {group.kind.value for group in case.profile.attention}
+        for entry in case.rules.routers:
+            family = case.profile.model_type in entry.model_types or bool(kinds & set(entry.attention))
+            if family and entry.holds(case.target):
+                return entry.bytes
+    return case.element_bytes
+
+
+def _placed(case: Case, group: TensorGroup, piece: Piece) -> list[Piece]:
+    """Assign the place; layers beyond the decoder stack belong to the draft model."""
+    places, template = case.rules.places, group.template
+
+    def in_any(patterns: tuple[str, ...]) -> bool:
+        return any(re.search(pattern, template) for pattern in patterns)
+
+    whole = replace(piece, per_layer=piece.per_layer * max(1, len(group.layers)))
+    if in_any(places.draft):
+        return [replace(whole, place=Place.DRAFT)]
+    if in_any(places.tower):
+        return [replace(whole, place=Place.FIRST)]
+    if not in_any(places.layer):
+        return [replace(whole, place=Place.FIRST if in_any(places.first) else Place.LAST)]
+    end = case.profile.layers
+    inside = tuple(layer for layer in group.layers if end is None or layer < end)
+    beyond = len(group.layers) - len(inside)
+    parts = [replace(piece, layers=inside)] if inside else []
+    if beyond:
+        parts.append(replace(piece, place=Place.DRAFT, per_layer=piece.per_layer * beyond))
+    return parts
+
+
+def _by_attention(case: Case, piece: Piece) -> list[Piece]:
+    """Split attention pieces by the attention group of their layers, whose heads decide the sharding."""
+    if piece.shard not in ("kv", "fused_qkv", "latent_column") or not case.profile.attention:
+        return [piece]
+    if piece.place is not Place.LAYER:
+        return [replace(piece, attention=case.attending)]
+    parts, rest = [], set(piece.layers)
+    for group in case.profile.attention:
+        shared = rest & set(group.layers)
+        if shared:
+            parts.append(replace(piece, layers=tuple(sorted(shared)), attention=group))
+            rest -= shared
+    return [*parts, replace(piece, layers=tuple(sorted(rest)))] if rest else parts
+
+
+def _quantized_modules(case: Case) -> dict[str, QuantGroup]:
+    return {module: group for group in case.profile.quantization.groups for module in group.modules}

@@ -1,0 +1,117 @@
+"""Layouts the engine refuses before memory matters: each failing check is a message with requirement and limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ascend_compat.core.finding import Message
+from ascend_compat.core.plan import Layout
+from ascend_compat.core.profile import AttentionGroup
+from ascend_compat.memory.case import LATENT, RECURRENT, Case
+from ascend_compat.memory.kv_cache import hybrid_block
+from ascend_compat.memory.weights import redundant_experts
+
+
+def failures(case: Case, layout: Layout) -> tuple[Message, ...]:
+    """Every static check that fails, in the order the engine would meet them."""
+    checks = (_heads, _sizes, _experts, _layers, _speculation, _length, _device, _hybrid)
+    return tuple(message for check in checks for message in check(case, layout))
+
+
+def _heads(case: Case, layout: Layout) -> Iterator[Message]:
+    """V 0.18.0 vllm/config/model.py:1069; A 0.23.0 vllm_ascend/ops/linear.py:180."""
+    tp = layout.tp
+    for group in case.profile.attention:
+        if group.kind in RECURRENT:
+            yield from _state_heads(group, tp)
+            continue
+        heads, kv = group.heads, group.kv_heads
+        if heads and heads % tp:
+            yield Message("AC410.heads", {"heads": heads, "tp": tp})
+        if kv and group.kind not in LATENT and (tp % kv if tp >= kv else kv % tp):
+            yield Message("AC410.kv_heads", {"heads": kv, "tp": tp})
+        if heads and group.kind in LATENT and case.switch("mla_heads_power_of_two"):
+            local = heads // tp
+            if local & (local - 1):
+                yield Message("AC413.latent_heads", {"heads": local, "tp": tp})
+
+
+def _state_heads(group: AttentionGroup, tp: int) -> Iterator[Message]:
+    for heads in (group.kv_heads, group.heads):
+        if heads and heads % tp:
+            yield Message("AC410.state_heads", {"heads": heads, "tp": tp})
+            return
+
+
+def _sizes(case: Case, layout: Layout) -> Iterator[Message]:
+    """V 0.23.0 vllm/model_executor/layers/vocab_parallel_embedding.py:81 (after padding); V ``divide``."""
+    if case.padded_vocab % layout.tp:
+        yield Message("AC410.vocabulary", {"size": case.padded_vocab, "tp": layout.tp})
+    inner = case.profile.intermediate_size
+    moe = case.profile.moe
+    has_dense = moe is None or bool(moe.dense_layers)
+    if inner and has_dense and inner % layout.tp:
+        yield Message("AC410.intermediate", {"size": inner, "tp": layout.tp})
+
+
+def _experts(case: Case, layout: Layout) -> Iterator[Message]:
+    """A 0.18.0 vllm_ascend/ops/fused_moe/fused_moe.py:333; V 0.23.0 layers/fused_moe/config.py:1165."""
+    moe, world = case.profile.moe, layout.tp * layout.dp
+    if moe is None:
+        if layout.ep:
+            yield Message("AC411.none", {})
+        return
+    total = moe.routed + redundant_experts(case)
+    if layout.ep and total % world and case.switch("experts_divide_ep"):
+        yield Message("AC411.count", {"experts": total, "ep": world})
+    if not layout.ep and moe.intermediate_size % world:
+        yield Message("AC411.intermediate", {"size": moe.intermediate_size, "ranks": world})
+    yield from _groups(case, layout, world)
+
+
+def _groups(case: Case, layout: Layout, world: int) -> Iterator[Message]:
+    """Grouped weights of split experts: the local width is a multiple of the group (A methods/w4a16.py)."""
+    moe = case.profile.moe
+    if moe is None or layout.ep:
+        return
+    for group in case.profile.quantization.groups:
+        size = group.weights.group_size if group.weights else None
+        local = moe.intermediate_size // world
+        if size and size > 0 and any(".experts." in module for module in group.modules) and local % size:
+            yield Message("AC415.group", {"size": local, "group": size})
+            return
+
+
+def _layers(case: Case, layout: Layout) -> Iterator[Message]:
+    layers = case.profile.layers
+    if layers is not None and layout.pp > layers:
+        yield Message("AC413.stages", {"layers": layers, "pp": layout.pp})
+
+
+def _speculation(case: Case, layout: Layout) -> Iterator[Message]:
+    """A 0.23.0 vllm_ascend/platform.py:435 and attention/attention_v1.py:251."""
+    if case.draft_layers and layout.pp > 1:
+        yield Message("AC413.mtp_stages", {"pp": layout.pp})
+    limit = case.rules.integer("max_speculative_tokens")
+    if case.spec_tokens > limit:
+        yield Message("AC413.speculative", {"tokens": case.spec_tokens, "limit": limit})
+
+
+def _length(case: Case, layout: Layout) -> Iterator[Message]:
+    limit = case.profile.max_positions
+    if limit is not None and case.max_model_len > limit:
+        yield Message("AC412.length", {"tokens": case.max_model_len, "limit": limit})
+
+
+def _device(case: Case, layout: Layout) -> Iterator[Message]:
+    """A 0.18.0 vllm_ascend/_310p has no latent attention backend."""
+    latent = any(group.kind in LATENT for group in case.profile.attention)
+    if latent and case.target.soc.device_type == "_310P":
+        yield Message("AC414.latent", {"soc": case.target.soc.name})
+
+
+def _hybrid(case: Case, layout: Layout) -> Iterator[Message]:
+    """A 0.18.0 vllm_ascend/patch/platform/patch_mamba_config.py:59: otherwise an assertion at start."""
+    block = hybrid_block(case, layout.tp)
+    if block is not None and not block.aligned:
+        yield Message("AC412.alignment", {"keys": block.key_bytes, "state": block.state_bytes})
