@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from ascend_compat.core.report import FindingRow, RankPart, ReportDocument
 from ascend_compat.core.verdict import Severity, Verdict
+from ascend_compat.errors import UsageError
 from ascend_compat.report.catalog import DEFAULT_LANGUAGE
 from ascend_compat.report.rows import answer, memory, support
 from ascend_compat.report.screen import Screen, styled
-from ascend_compat.report.view import Sentence, View, code, flat, joined, place, plain, size
+from ascend_compat.report.view import Sentence, View, code, joined, place, plain, size
 
 if TYPE_CHECKING:
     from rich.text import Text as RichText
@@ -47,6 +48,22 @@ def render_estimate(doc: ReportDocument, lang: str = DEFAULT_LANGUAGE, *, width:
     style = {True: "bold green", False: "bold red", None: "bold magenta"}[part.fits]
     screen.line(styled(view.word(f"estimate.{state}", layout=view.cards(part.layout)), style))
     render_memory_part(screen, view, full=True)
+    return screen.text()
+
+
+def render_finding(
+    doc: ReportDocument, wanted: str, lang: str = DEFAULT_LANGUAGE, *, width: int = 80, color: bool = False
+) -> str:
+    """The findings with one code; raises ``UsageError`` when the report has none."""
+    screen = Screen(width, color)
+    view = View(doc, lang)
+    rows = [row for row in view.findings() if row.code == wanted]
+    if not rows:
+        found = ", ".join(sorted({row.code for row in doc.findings})) or "none"
+        raise UsageError(f"{doc.model.name} has no finding {wanted}", f"its findings: {found}")
+    screen.title(answer.headline(view))
+    for row in rows:
+        _finding(screen, view, row)
     return screen.text()
 
 
@@ -140,9 +157,3 @@ def _bar(screen: Screen, view: View, part: RankPart) -> None:
     if part.kv_cache < 0:
         screen.sentence(plain(f"{view.word('memory.kv_cache')}: {size(part.kv_cache)}"), "red", indent=2)
     screen.sentence(view.say("memory.of_device", device=size(part.device)), "dim", indent=2)
-
-
-def one_line(doc: ReportDocument, lang: str = DEFAULT_LANGUAGE) -> str:
-    """The verdict in one line, for logs."""
-    view = View(doc, lang)
-    return f"{answer.headline(view)}: {view.choice('verdict', doc.verdict.value)}. {flat(view.text(doc.summary))}"

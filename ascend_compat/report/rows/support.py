@@ -9,6 +9,7 @@ from ascend_compat.report.view import Sentence, Table, View, code, codes, number
 _STATUS_ORDER = ("cuda-only", "unresolved", "patched", "native", "replaced")
 _FAILING = ("cuda-only",)
 _OPEN = ("unresolved",)
+_GATES = ("blocked", "open", "passed")
 
 
 def operators(view: View) -> Table:
@@ -26,13 +27,12 @@ def operator_gate(view: View) -> Table:
     rows = []
     for category, group in by_category(view).items():
         statuses = [row.status for row in group]
-        gate = "blocked" if set(statuses) & set(_FAILING) else "open" if set(statuses) & set(_OPEN) else "passed"
         counts = [
             f"{view.choice('operator', name)} {statuses.count(name)}" for name in _STATUS_ORDER if name in statuses
         ]
         others = sorted({status for status in statuses if status not in _STATUS_ORDER})
         how = plain(", ".join([*counts, *others]))
-        rows.append((plain(view.choice("category", category)), plain(view.word(f"gate.{gate}")), how))
+        rows.append((plain(view.choice("category", category)), plain(view.word(f"gate.{_GATES[_gate(group)]}")), how))
     return view.table("category status how", rows)
 
 
@@ -48,11 +48,11 @@ def operator_conclusion(view: View) -> Sentence:
 
 
 def by_category(view: View) -> dict[str, list[OperatorRow]]:
-    """Operators by category, the category with the worst operator first."""
+    """Operators by category: blocked before open before passed, within that in the order of the report."""
     groups: dict[str, list[OperatorRow]] = {}
     for row in view.doc.operators:
         groups.setdefault(row.category, []).append(row)
-    return dict(sorted(groups.items(), key=lambda item: (min(_rank(row.status) for row in item[1]), item[0])))
+    return dict(sorted(groups.items(), key=lambda item: _gate(item[1])))
 
 
 def quantization(view: View) -> Table:
@@ -122,8 +122,10 @@ def _where(row: OperatorRow) -> Sentence:
     return codes([evidence.place for evidence in row.evidence[:2]])
 
 
-def _rank(status: str) -> int:
-    return _STATUS_ORDER.index(status) if status in _STATUS_ORDER else len(_STATUS_ORDER)
+def _gate(group: list[OperatorRow]) -> int:
+    """Index into the gate states: the worst operator decides."""
+    statuses = {row.status for row in group}
+    return 0 if statuses & set(_FAILING) else 1 if statuses & set(_OPEN) else 2
 
 
 def _some(names: list[str], limit: int = 6) -> list[str]:

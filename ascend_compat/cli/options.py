@@ -1,0 +1,147 @@
+"""Options several commands share, and the launch profile they make."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ascend_compat.cli import output
+
+if TYPE_CHECKING:
+    from ascend_compat.core.report import ReportDocument
+    from ascend_compat.core.target import LaunchProfile
+
+_DEFAULT_SOC = "A2"
+
+
+def add_common(parser: argparse.ArgumentParser, formats: tuple[str, ...], directory: bool = False) -> None:
+    """Language, format, output and talk; ``formats`` begins with the default."""
+    group = parser.add_argument_group("output")
+    group.add_argument("--lang", choices=("en", "zh"), default="en", help="language of sentences (default: en)")
+    group.add_argument("--format", choices=formats, default=formats[0], help=f"default: {formats[0]}")
+    where = "directory for the files" if directory else "write to FILE instead of stdout"
+    group.add_argument("-o", "--output", metavar="DIR" if directory else "FILE", help=where)
+    group.add_argument("--quiet", "-q", action="store_true", help="no talk on stderr")
+    group.add_argument("--verbose", "-v", action="store_true", help="say more on stderr; show the trace of a defect")
+    group.add_argument("--no-color", action="store_true", help="plain text; NO_COLOR does the same")
+    parser.set_defaults(file_output=not directory)
+
+
+def add_fail_on(parser: argparse.ArgumentParser) -> None:
+    """The threshold of exit code 1; its values are those of ``report.threshold.FAIL_ON``."""
+    parser.add_argument(
+        "--fail-on",
+        choices=("blocker", "warning", "undetermined"),
+        default="blocker",
+        help="exit with 1 for blockers, also for warnings, or also for what is undetermined (default: blocker)",
+    )
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """What the checkpoint is judged against."""
+    group = parser.add_argument_group("target")
+    group.add_argument("--target", metavar="R", help="release, pack file or vllm-ascend tree (default: newest pack)")
+    group.add_argument(
+        "--soc", metavar="S", help=f"A2, A3, A5, 310P or an alias such as 910B (default: {_DEFAULT_SOC})"
+    )
+    group.add_argument("--npu-memory", metavar="GIB", help="memory of one NPU as the runtime sees it, in GiB")
+    group.add_argument("--rules", metavar="DIR", help="rules directory (default: the installed rules)")
+    group.add_argument("--offline", action="store_true", help="use the local cache only, no network")
+
+
+def add_launch(parser: argparse.ArgumentParser) -> None:
+    """How the server would be launched; what is not given is searched or left to the release."""
+    group = parser.add_argument_group("launch profile")
+    for name in ("tp", "dp", "pp"):
+        group.add_argument(f"--{name}", type=_positive, metavar="N", help=f"{name.upper()} size (default: searched)")
+    group.add_argument("--ep", action=argparse.BooleanOptionalAction, help="expert parallel (default: searched)")
+    for name in ("max-model-len", "max-num-seqs", "max-num-batched-tokens"):
+        group.add_argument(f"--{name}", type=_positive, metavar="N")
+    group.add_argument("--gpu-memory-utilization", type=_share, metavar="X", help="share of device memory, 0 to 1")
+    group.add_argument("--kv-cache-memory-bytes", type=_positive, metavar="N", help="bytes for the KV cache of a rank")
+    group.add_argument("--quantization", metavar="NAME", help="as for vllm serve (default: auto-detected)")
+    group.add_argument("--dtype", metavar="NAME", help="as for vllm serve")
+    group.add_argument("--speculative", type=_json_object, metavar="JSON", help="as --speculative-config of vllm serve")
+    group.add_argument("--mtp", type=_positive, metavar="N", help="speculate N tokens with the model's own MTP layer")
+    group.add_argument("--additional-config", type=_json_object, metavar="JSON", help="as for vllm serve")
+    group.add_argument("--enforce-eager", action="store_true", help="no graphs")
+    group.add_argument("--enable-prefix-caching", action=argparse.BooleanOptionalAction)
+
+
+def profile(args: argparse.Namespace) -> LaunchProfile:
+    """The launch profile the options describe; raises ``UsageError`` for options that contradict each other."""
+    from ascend_compat.core.target import LaunchProfile
+    from ascend_compat.errors import UsageError
+
+    speculative: Mapping[str, Any] | None = args.speculative
+    if args.mtp is not None:
+        if speculative is not None:
+            raise UsageError("--mtp and --speculative both choose a draft", "give one of them")
+        speculative = {"method": "mtp", "num_speculative_tokens": args.mtp}
+    return LaunchProfile(
+        tp=args.tp,
+        dp=args.dp,
+        pp=args.pp,
+        ep=args.ep,
+        max_model_len=args.max_model_len,
+        max_num_seqs=args.max_num_seqs,
+        max_num_batched_tokens=args.max_num_batched_tokens,
+        gpu_memory_utilization=args.gpu_memory_utilization,
+        quantization=args.quantization,
+        dtype=args.dtype,
+        speculative=speculative,
+        additional_config=args.additional_config,
+        enforce_eager=args.enforce_eager,
+        enable_prefix_caching=args.enable_prefix_caching,
+        kv_cache_memory_bytes=args.kv_cache_memory_bytes,
+    )
+
+
+def run_analysis(args: argparse.Namespace, **changes: Any) -> ReportDocument:
+    """``analyze`` with the options of the command; ``changes`` replace single arguments."""
+    from ascend_compat import api
+
+    given: dict[str, Any] = {
+        "target": args.target,
+        "soc": args.soc or _DEFAULT_SOC,
+        "npu_memory": args.npu_memory,
+        "profile": profile(args),
+        "rules": args.rules,
+        "offline": args.offline,
+        **changes,
+    }
+    if args.verbose:
+        output.talk(args, f"ascend-compat: {args.model} on {given['target'] or 'the newest pack'}, {given['soc']}")
+    return api.analyze(args.model, **given)
+
+
+def _positive(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return value
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0 and at most 1")
+    return value
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a JSON object")
+    return value

@@ -1,0 +1,73 @@
+"""Where output goes: data to stdout or a file opened late, talk to stderr."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TextIO
+
+_FILE_WIDTH = 100
+_WIDEST = 140
+
+
+def write(text: str, path: str | None) -> None:
+    """Data to ``path``, or to stdout for ``None`` and ``-``; a file is opened only now that its content exists.
+
+    Raises ``UsageError`` when the file can't be written.
+    """
+    if path is None or path == "-":
+        _put(sys.stdout, text)
+        sys.stdout.flush()
+        return
+    try:
+        Path(path).write_text(text, encoding="utf-8", newline="\n", errors="backslashreplace")
+    except OSError as error:
+        from ascend_compat.errors import UsageError
+
+        raise UsageError(f"can't write {path}: {error.strerror}", "choose another -o FILE") from error
+
+
+def talk(args: argparse.Namespace, text: str) -> None:
+    """A line for the person at the terminal; nothing with ``--quiet``."""
+    if not args.quiet:
+        _put(sys.stderr, text + "\n")
+
+
+def complain(message: str, hint: str = "") -> None:
+    """An error as one line on stderr."""
+    from ascend_compat.report.escape import visible
+
+    line = " ".join(message.split())
+    _put(sys.stderr, visible(f"ascend-compat: error: {line}{f' ({hint})' if hint else ''}") + "\n")
+
+
+def color(args: argparse.Namespace) -> bool:
+    """Whether to style the text: a terminal, no ``--no-color``, no ``NO_COLOR``, no ``-o``."""
+    if args.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or _to_file(args):
+        return False
+    return sys.stdout.isatty()
+
+
+def width(args: argparse.Namespace) -> int:
+    """Columns of the page: the terminal's (or ``COLUMNS``), at most 140; 100 for a file or a pipe."""
+    if _to_file(args) or not (sys.stdout.isatty() or os.environ.get("COLUMNS")):
+        return _FILE_WIDTH
+    return min(shutil.get_terminal_size().columns, _WIDEST)
+
+
+def drop_stdout() -> None:
+    """After a broken pipe: let the interpreter flush into nothing instead of complaining at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _to_file(args: argparse.Namespace) -> bool:
+    return getattr(args, "file_output", False) and args.output not in (None, "-")
+
+
+def _put(stream: TextIO, text: str) -> None:
+    """Write what the stream's encoding can hold, the rest spelled out."""
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
