@@ -55,7 +55,10 @@ def _parts(view: View) -> dict[str, Any]:
         "validation": [support.gates(view), support.features(view)],
         "commands": _commands(view),
         "steps": steps(view),
-        "limits": [view.say("limits.static"), *map(view.text, view.doc.limits), *model.unknown(view)],
+        "limits": [
+            *(map(view.text, view.doc.limits) if view.doc.limits else [view.say("limits.static")]),
+            *model.unknown(view),
+        ],
         "changes": [(row.code, row.subject, row.evidence[0].place) for row in answer.code_changes(view)],
         "no_change": view.say("changes.none" if view.runs else "changes.not_code"),
     }

@@ -54,7 +54,8 @@ def validation(view: View) -> list[str]:
 def limits(view: View) -> list[str]:
     """What this report does not say."""
     unknown = [view.message(row) for row in view.findings() if row.undetermined]
-    return [bullets([view.say("limits.static"), *(view.text(text) for text in view.doc.limits), *unknown])]
+    said = [view.text(text) for text in view.doc.limits] or [view.say("limits.static")]
+    return [bullets([*said, *unknown])]
 
 
 def changes(view: View) -> list[str]:
