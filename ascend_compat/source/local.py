@@ -87,7 +87,7 @@ def _directory(spec: str, root: Path) -> Path:
             return resolved
         kind = "is a file" if resolved.exists() else "does not exist"
     except (OSError, RuntimeError, ValueError) as error:
-        raise SourceError(f"{spec!r} is not a usable path: {error}") from error
+        raise SourceError(f"{spec!r} is not a usable path: {error}", "give a directory") from error
     hint = f"give its directory, {str(root.parent)!r}" if kind == "is a file" else "give a directory, or org/name"
     raise SourceError(f"{spec!r} {kind}, a model is a directory or a repository name", hint)
 

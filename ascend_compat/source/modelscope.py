@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ascend_compat.errors import SourceError
@@ -24,7 +26,7 @@ def open_modelscope(spec: str, name: str, revision: str | None, offline: bool) -
     from modelscope.hub.file_download import get_file_download_url
 
     try:
-        api = HubApi()
+        api = HubApi(endpoint=_endpoint())
         endpoint = str(api.endpoint)
         listed = api.get_model_files(name, revision=revision, recursive=True)
         cookies = ModelScopeConfig.get_cookies() or {}
@@ -34,10 +36,26 @@ def open_modelscope(spec: str, name: str, revision: str | None, offline: bool) -
         spec,
         _KIND,
         revision,
-        {str(item["Path"]): int(item.get("Size") or 0) for item in listed if item.get("Type") != "tree"},
+        _files(listed),
         lambda path: str(get_file_download_url(name, path, revision, endpoint=endpoint)),
         _cookie_header(cookies),
     )
+
+
+def _files(listed: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Names and sizes without folders; new clients drop the type of an entry, so a folder shows by what is in it."""
+    sizes = {str(item["Path"]): int(item.get("Size") or 0) for item in listed if item.get("Type") != "tree"}
+    folders = {str(parent) for path in sizes for parent in PurePosixPath(path).parents}
+    return {path: size for path, size in sizes.items() if path not in folders}
+
+
+def _endpoint() -> str | None:
+    """The endpoint the environment names; ``None`` leaves it to the client. Old clients do not read the first name."""
+    named = os.environ.get("MODELSCOPE_ENDPOINT") or os.environ.get("MODELSCOPE_DOMAIN") or ""
+    named = named.strip().rstrip("/")
+    if not named:
+        return None
+    return named if "://" in named else f"https://{named}"
 
 
 def _cookie_header(cookies: Any) -> dict[str, str]:
