@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ascend_compat.core.finding import Message
+from ascend_compat.core.finding import Message, Param
 from ascend_compat.core.plan import Attempt, KvPlan, Layout, RankMemory, WeightItem
 from ascend_compat.core.units import gib
 from ascend_compat.memory.case import Case
@@ -60,22 +60,24 @@ def memory_failure(case: Case, rank: RankMemory, kv: KvPlan | None) -> Message |
     """
     if case.launch.kv_cache_memory_bytes is None:
         if rank.kv_cache < 0:
-            return _numbers("AC420.budget", rank.total, rank.budget, rank.device, rank)
+            return _numbers("AC401.budget", rank.total, rank.budget, rank.device, rank)
     elif rank.total + rank.kv_cache > rank.device:
-        return _numbers("AC420.device", rank.total + rank.kv_cache, rank.device, rank.device, rank)
+        return _numbers("AC401.device", rank.total + rank.kv_cache, rank.device, rank.device, rank)
     if kv is not None and kv.requests < 1:
         need = kv.pages_per_request * kv.page_bytes
-        return _numbers("AC420.kv", need, max(0, rank.kv_cache), rank.device, rank, tokens=case.max_model_len)
+        return _numbers("AC401.kv", need, max(0, rank.kv_cache), rank.device, rank, tokens=case.max_model_len)
     tail = rank.graph + sampler_bytes(case)
     if case.launch.kv_cache_memory_bytes is None and tail > rank.device - rank.budget:
-        return _numbers("AC420.tail", tail, rank.device - rank.budget, rank.device, rank)
+        return _numbers("AC401.tail", tail, rank.device - rank.budget, rank.device, rank)
     return None
 
 
 def _numbers(code: str, required: int, limit: int, available: int, rank: RankMemory, **more: int) -> Message:
-    """A message with bytes (``required``, ``limit``, ``available``) and the same in GiB for the reader."""
-    params: dict[str, int | float] = {"required": required, "limit": limit, "available": available}
-    for name in tuple(params):
-        params[f"{name}_gib"] = round(gib(int(params[name])), 2)
-    params["weights_gib"] = round(gib(rank.weights), 2)
-    return Message(code, {**params, **more})
+    params = byte_params(required, limit, available)
+    return Message(code, {**params, "weights_gib": round(gib(rank.weights), 2), **more})
+
+
+def byte_params(required: int, limit: int, available: int) -> dict[str, Param]:
+    """``required``, ``limit`` and ``available`` in bytes and, for the reader, in GiB."""
+    sizes = {"required": required, "limit": limit, "available": available}
+    return {**sizes, **{f"{name}_gib": round(gib(size), 2) for name, size in sizes.items()}}

@@ -10,6 +10,7 @@ from ascend_compat.core.profile import AttentionGroup, AttentionKind
 from ascend_compat.memory.case import LATENT, RECURRENT, Case, cdiv
 
 _STATE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8}
+_INT8_CACHES = ("int8", "c8", "faquant", "fa_quant")
 _UNCACHED = (AttentionKind.ENCODER, AttentionKind.CROSS)
 
 
@@ -47,19 +48,31 @@ def token_bytes(case: Case, group: AttentionGroup, tp: int) -> int | None:
     GQA: (key + value dim) x local KV heads (at least one); MLA: latent + rope, whole on every rank; DSA adds the
     indexer key. Source: A 0.23.0 vllm_ascend/core/kv_cache_interface.py, attention/attention_v1.py.
     """
-    size = case.element_bytes
+    size, stored = case.element_bytes, _stored_bytes(case)
     if group.kind in LATENT:
         if group.kv_lora_rank is None or group.qk_rope_head_dim is None:
             return None
-        latent = group.kv_lora_rank + group.qk_rope_head_dim
         if group.kind is AttentionKind.MLA:
-            return latent * size
-        return (latent + (group.index_head_dim or 0)) * size if case.switch("dsa_packed_page") else 2 * latent * size
+            return group.kv_lora_rank * stored + group.qk_rope_head_dim * size
+        return _sparse_bytes(case, group.kv_lora_rank + group.qk_rope_head_dim, group.index_head_dim or 0)
     if group.head_dim is None or group.kv_heads is None:
         return None
-    compressed = "8" in (case.profile.quantization.kv_cache or "")
     width = group.head_dim + (group.v_head_dim or group.head_dim)
-    return max(1, cdiv(group.kv_heads, tp)) * width * (1 if compressed else size)
+    return max(1, cdiv(group.kv_heads, tp)) * width * stored
+
+
+def _stored_bytes(case: Case) -> int:
+    """Bytes per cached element: 1 for a checkpoint with int8 KV (C8, FAQuant), else the model dtype."""
+    declared = (case.profile.quantization.kv_cache or "").lower()
+    return 1 if any(name in declared for name in _INT8_CACHES) else case.element_bytes
+
+
+def _sparse_bytes(case: Case, latent: int, index: int) -> int:
+    """Sparse attention: the latent page and the indexer key, int8 with a 2-byte scale when the option is on."""
+    if not case.switch("dsa_packed_page"):
+        return 2 * latent * case.element_bytes
+    compact = case.option("enable_sparse_c8") or case.option("enable_sparse_li_c8")
+    return latent * case.element_bytes + (index + 2 if compact and index else index * case.element_bytes)
 
 
 def hybrid_block(case: Case, tp: int) -> HybridBlock | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ascend_compat.core.plan import Layout
+from ascend_compat.core.profile import AttentionKind
 from ascend_compat.memory.case import Case, cdiv
 from ascend_compat.memory.pieces import Piece
 from ascend_compat.memory.weights import redundant_experts
@@ -117,3 +118,17 @@ def graph_bytes(case: Case) -> int:
 def sampler_bytes(case: Case) -> int:
     """Float32 copy of the logits, which the profile run does not make."""
     return case.num_seqs * case.padded_vocab * 4
+
+
+def chunk_bytes(case: Case, layout: Layout) -> int:
+    """Transient up-projection of MLA chunked context, which the profile run does not see; 0 without latent attention.
+
+    Tokens of the workspace x local heads x (nope + value dim). Source: A 0.23.0 vllm_ascend/attention/utils.py:76.
+    """
+    group = next((group for group in case.profile.attention if group.kind is AttentionKind.MLA), None)
+    if group is None or not group.heads or not group.qk_nope_head_dim or not group.v_head_dim:
+        return 0
+    floor = case.num_seqs * case.block_size
+    tokens = max(min(max(8 * case.max_model_len, 4 * floor), case.rules.integer("mla_chunk_tokens")), floor)
+    width = group.qk_nope_head_dim + group.v_head_dim
+    return tokens * cdiv(group.heads, layout.tp) * width * case.element_bytes

@@ -7,12 +7,13 @@ from typing import Any
 
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Evidence, EvidenceKind, Message
-from ascend_compat.core.plan import Layout, MemoryPlan
+from ascend_compat.core.plan import Attempt, Layout, MemoryPlan
 from ascend_compat.core.profile import AttentionKind, ModelProfile
 from ascend_compat.core.target import LaunchProfile, Target
-from ascend_compat.memory.attempt import judge, worst_stage
+from ascend_compat.core.units import gib
+from ascend_compat.memory.attempt import byte_params, judge, worst_stage
 from ascend_compat.memory.case import RULE_FILE, Case, make_case
-from ascend_compat.memory.overhead import vision_bytes
+from ascend_compat.memory.overhead import chunk_bytes, sampler_bytes, vision_bytes
 from ascend_compat.memory.pieces import UNRECOGNISED, Piece, make_pieces
 from ascend_compat.memory.rules import MemoryRules
 from ascend_compat.memory.search import make_layout, search
@@ -43,7 +44,7 @@ def make_plan(
     breakdown = worst_stage(case, pieces, studied.layout)[2] if studied and studied.rank else ()
     return MemoryPlan(
         studied, found.best.layout if found.best else None, found.recommended, found.tried, breakdown,
-        (*case.evidence, _device_evidence(case)), (*case.unknown, *_doubts(case, pieces)),
+        (*case.evidence, _device_evidence(case)), (*case.unknown, *_doubts(case, pieces, studied)),
     )  # fmt: skip
 
 
@@ -70,13 +71,22 @@ def _missing(case: Case) -> tuple[Message, ...]:
     return ()
 
 
-def _doubts(case: Case, pieces: tuple[Piece, ...]) -> tuple[Message, ...]:
+def _doubts(case: Case, pieces: tuple[Piece, ...], studied: Attempt | None) -> tuple[Message, ...]:
     """What the numbers leave open."""
     doubts = []
-    if any(group.kind is AttentionKind.MAMBA for group in case.profile.attention):
-        doubts.append(Message("AC409.state", {}))
+    if studied is not None and studied.rank is not None:
+        if studied.kv is None:
+            doubts.append(Message("AC409.kv", {}))
+        chunk = chunk_bytes(case, studied.layout)
+        room = studied.rank.device - studied.rank.budget - studied.rank.graph - sampler_bytes(case)
+        left = studied.rank.kv_cache
+        if studied.fits and left < case.rules.number("tight_margin_fraction") * studied.rank.device:
+            sizes = {"room": left, "room_gib": round(gib(left), 2), "device_gib": round(gib(studied.rank.device), 2)}
+            doubts.append(Message("AC402.room", sizes))
+        if studied.fits and chunk > max(0, room):
+            doubts.append(Message("AC403.chunk", byte_params(chunk, max(0, room), studied.rank.device)))
     if vision_bytes(case):
-        doubts.append(Message("AC409.vision", {}))
+        doubts.append(Message("AC409.vision", {"bytes": vision_bytes(case), "gib": round(gib(vision_bytes(case)), 2)}))
     names = sum(piece.name == UNRECOGNISED for piece in pieces)
     if names:
         doubts.append(Message("AC409.modules", {"groups": names}))

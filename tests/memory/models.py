@@ -201,8 +201,9 @@ def deepseek_v3(w8: bool = False) -> Model:
     )  # fmt: skip
     return b.facts(), profile(
         b, model_type="deepseek_v3", hidden_size=hidden, layers=61, vocab_size=vocab, intermediate_size=18432,
-        max_positions=163840, attention=(attention,), moe=MoeProfile(256, 1, 8, 2048, 2048, tuple(sparse[:-1]), (0, 1, 2)),
-        mtp=MtpProfile(1, (61,), "model.layers.*", 1, 1, True, True), rotary_dim=64,
+        max_positions=163840, attention=(attention,), rotary_dim=64,
+        moe=MoeProfile(256, 1, 8, 2048, 2048, tuple(sparse[:-1]), (0, 1, 2)),
+        mtp=MtpProfile(1, (61,), "model.layers.*", 1, 1, True, True),
     )  # fmt: skip
 
 

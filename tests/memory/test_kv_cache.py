@@ -1,0 +1,131 @@
+"""KV pages: worked examples, sparse and hybrid attention, windows, release switches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from models import Model, deepseek_v3, glm47, launch, qwen3, qwen3_moe, qwen35, rules, target
+
+from ascend_compat.core.plan import Attempt
+from ascend_compat.core.profile import AttentionGroup, AttentionKind
+from ascend_compat.core.target import Target
+from ascend_compat.core.units import GIB
+from ascend_compat.memory.plan import make_plan
+
+
+def studied(model: Model, on: Target | None = None, **options: object) -> Attempt:
+    attempt = make_plan(*model, on or target(), launch(**options), rules(), {}).studied
+    assert attempt is not None
+    return attempt
+
+
+def with_attention(*groups: AttentionGroup) -> Model:
+    facts, prof = qwen3(1024, 28, 16, 8, 3072, tied=True)
+    return facts, replace(prof, attention=groups)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "per_token", "tokens"),
+    [
+        (glm47(), {"tp": 8, "dp": 2, "max_num_batched_tokens": 8192}, 47104, 136448),
+        (glm47(True), {"tp": 8, "max_num_batched_tokens": 4096}, 47104, 258944),
+        (qwen3_moe(True), {"tp": 8, "max_num_batched_tokens": 8192}, 48128, 550144),
+        (qwen3_moe(), {"tp": 8, "max_num_batched_tokens": 8096, "gpu_memory_utilization": 0.95}, 48128, 4096),
+    ],
+)
+def test_worked_examples(model: Model, options: dict[str, object], per_token: int, tokens: int) -> None:
+    kv = studied(model, max_num_seqs=32, **options).kv
+    assert kv is not None
+    assert (kv.bytes_per_token, kv.pages * kv.block_size) == (per_token, tokens)
+    assert kv.tokens == kv.requests * kv.max_model_len
+
+
+def test_latent_pages_are_whole_on_every_rank() -> None:
+    model, on = deepseek_v3(True), target(release="0.23.0", vllm="0.23.0")
+    mtp = {"method": "mtp", "num_speculative_tokens": 1}
+    kv = studied(model, on, tp=4, dp=4, max_num_seqs=32, max_num_batched_tokens=4096, speculative=mtp).kv
+    assert kv is not None
+    assert kv.bytes_per_token == 62 * 1152 == 71424
+    assert kv.pages * kv.block_size == 76416
+
+
+def test_hybrid_pages_to_the_last_request() -> None:
+    options = {"tp": 1, "max_model_len": 512, "enforce_eager": True, "kv_cache_memory_bytes": int(43.65 * GIB)}
+    kv = studied(qwen35(), **options).kv
+    assert kv is not None
+    assert (kv.page_bytes, kv.block_size) == (2_134_016 * 6, 1024)
+    assert (kv.pages, kv.pages_per_request, kv.requests, kv.tokens) == (3660, 4, 915, 468_480)
+
+
+def test_hybrid_cache_was_allocated_twice_in_0_13() -> None:
+    options = {"tp": 1, "max_model_len": 512, "kv_cache_memory_bytes": int(20 * GIB)}
+    new, old = (studied(qwen35(), target(release=r, vllm=r), **options).kv for r in ("0.18.0", "0.13.0"))
+    assert new is not None and old is not None
+    # 0.13 sized the block to hold state and convolution (640 tokens), and allocated it twice.
+    assert new.page_bytes == 2_134_016 * 6
+    assert old.page_bytes == 2 * 640 * 2048 * 6
+
+
+def test_hybrid_that_does_not_align_fails_at_start() -> None:
+    facts, prof = qwen35()
+    groups = (replace(prof.attention[0], head_dim=100), prof.attention[1])
+    attempt = studied((facts, replace(prof, attention=groups)), tp=1)
+    assert attempt.first_failure is not None and attempt.first_failure.id == "AC412.alignment"
+    assert attempt.first_failure.params["keys"] != attempt.first_failure.params["state"]
+
+
+@pytest.mark.parametrize(("release", "per_token"), [("0.13.0", 2304), ("0.18.0rc1", 1408), ("0.23.0", 1408)])
+def test_sparse_attention_by_release(release: str, per_token: int) -> None:
+    facts, prof = deepseek_v3()
+    group = replace(prof.attention[0], kind=AttentionKind.DSA, index_head_dim=128, index_heads=64)
+    kv = studied((facts, replace(prof, attention=(group,))), target(release=release, vllm=release), tp=8, dp=4).kv
+    assert kv is not None
+    assert kv.bytes_per_token == 61 * per_token
+
+
+def test_sparse_indexer_in_int8() -> None:
+    facts, prof = deepseek_v3()
+    group = replace(prof.attention[0], kind=AttentionKind.DSA, index_head_dim=128)
+    kv = studied(
+        (facts, replace(prof, attention=(group,))), tp=8, dp=4, additional_config={"enable_sparse_c8": True}
+    ).kv
+    assert kv is not None
+    assert kv.bytes_per_token == 61 * 1282
+
+
+def test_int8_cache_halves_the_page() -> None:
+    facts, prof = glm47(True)
+    quantized = replace(prof.quantization, kv_cache="C8")
+    kv = studied((facts, replace(prof, quantization=quantized)), tp=8).kv
+    assert kv is not None
+    assert kv.bytes_per_token == 47104 // 2
+
+
+def test_sliding_windows_bound_the_pages_of_a_long_request() -> None:
+    full = AttentionGroup(AttentionKind.GQA, tuple(range(0, 28, 2)), 16, 8, 128)
+    window = AttentionGroup(AttentionKind.SLIDING, tuple(range(1, 28, 2)), 16, 8, 128, window=1024)
+    options = {"tp": 1, "max_model_len": 32768, "max_num_batched_tokens": 2048}
+    kv = studied(with_attention(full, window), **options).kv
+    assert kv is not None
+    assert kv.pages_per_request == 32768 // 128 + (1023 + 2048 + 127) // 128 + 1
+    old = studied(with_attention(full, window), target(release="0.13.0", vllm="0.13.0"), **options).kv
+    assert old is not None
+    assert old.pages_per_request * old.page_bytes == 28 * 32768 * 4096
+
+
+def test_smaller_pages_take_more_tokens() -> None:
+    wide = AttentionGroup(AttentionKind.GQA, tuple(range(14)), 16, 8, 256)
+    narrow = AttentionGroup(AttentionKind.SLIDING, tuple(range(14, 28)), 16, 8, 128, window=512)
+    kv = studied(with_attention(wide, narrow), tp=1, max_model_len=4096, max_num_batched_tokens=512).kv
+    assert kv is not None
+    assert kv.page_bytes == 14 * 128 * 2 * 8 * 256 * 2
+    assert kv.pages_per_request == 32 + 5
+
+
+def test_310p_keeps_half_of_the_room() -> None:
+    model = qwen3(1024, 28, 16, 8, 3072, tied=True)
+    half = studied(model, target("310P", memory="48G"), tp=1).rank
+    whole = studied(model, target("generic", memory=48), tp=1).rank
+    assert half is not None and whole is not None
+    assert half.kv_cache == pytest.approx(whole.kv_cache / 2, abs=1)
