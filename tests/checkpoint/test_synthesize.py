@@ -1,0 +1,127 @@
+"""Family tables become tensor tables; what the configuration lacks is one clear line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ascend_compat.checkpoint.expression import ExpressionError, evaluate
+from ascend_compat.checkpoint.family import families, storages
+from ascend_compat.checkpoint.synthesize import linear_modules, synthesize
+from ascend_compat.core.units import DTYPE_BITS
+from ascend_compat.errors import CheckpointError
+
+GLM: dict[str, Any] = {
+    "model_type": "glm4_moe", "dtype": "bfloat16", "hidden_size": 8, "vocab_size": 32, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "head_dim": 4, "num_hidden_layers": 2, "first_k_dense_replace": 1, "intermediate_size": 6,
+    "moe_intermediate_size": 3, "n_routed_experts": 2, "n_shared_experts": 1,
+}  # fmt: skip
+
+
+def table(config: dict[str, Any], description: dict[str, Any] | None = None) -> dict[str, tuple[str, tuple[int, ...]]]:
+    return {spec.name: (spec.dtype, spec.shape) for spec in synthesize(config, description)}
+
+
+def test_optional_parts_follow_the_configuration() -> None:
+    plain = table(GLM)
+    assert plain["lm_head.weight"] == ("BF16", (32, 8))
+    assert "model.layers.0.self_attn.q_proj.bias" not in plain
+    assert "model.layers.2.eh_proj.weight" not in plain
+    assert "model.layers.0.mlp.experts.0.up_proj.weight" not in plain
+    full = table({**GLM, "attention_bias": True, "use_qk_norm": True, "num_nextn_predict_layers": 1})
+    assert full["model.layers.0.self_attn.q_proj.bias"] == ("BF16", (8,))
+    assert full["model.layers.1.self_attn.k_norm.weight"] == ("BF16", (4,))
+    assert full["model.layers.2.eh_proj.weight"] == ("BF16", (8, 16))
+    assert "lm_head.weight" not in table({**GLM, "tie_word_embeddings": True})
+
+
+def test_null_counts_as_absent() -> None:
+    assert table({**GLM, "head_dim": None}) == table(GLM)
+
+
+def test_group_targets_and_ignore_decide_what_is_quantized() -> None:
+    quantization = {
+        "quant_method": "compressed-tensors",
+        "format": "float-quantized",
+        "ignore": ["lm_head", "re:.*mlp.gate$"],
+        "config_groups": {
+            "g": {"targets": ["Linear"], "weights": {"num_bits": 8, "type": "float", "strategy": "channel"}}
+        },
+    }
+    found = table({**GLM, "quantization_config": quantization})
+    assert found["lm_head.weight"] == ("BF16", (32, 8))
+    assert found["model.layers.1.mlp.gate.weight"] == ("BF16", (2, 8))
+    assert found["model.layers.0.self_attn.q_proj.weight"] == ("F8_E4M3", (8, 8))
+    assert found["model.layers.0.self_attn.q_proj.weight_scale"] == ("BF16", (8, 1))
+    quantization["config_groups"]["g"]["targets"] = ["re:.*down_proj"]  # type: ignore[index]
+    found = table({**GLM, "quantization_config": quantization})
+    assert found["model.layers.0.mlp.down_proj.weight"] == ("F8_E4M3", (8, 6))
+    assert found["model.layers.0.mlp.up_proj.weight"] == ("BF16", (6, 8))
+
+
+def test_description_decides_what_is_quantized() -> None:
+    found = table(GLM, {"model.layers.0.mlp.up_proj.weight": "W8A8_DYNAMIC"})
+    assert found["model.layers.0.mlp.up_proj.weight"] == ("I8", (6, 8))
+    assert found["model.layers.0.mlp.up_proj.weight_offset"] == ("F32", (6, 1))
+    assert found["model.layers.0.mlp.down_proj.weight"] == ("BF16", (8, 6))
+
+
+def test_linear_modules_are_those_with_a_weight_matrix() -> None:
+    modules = list(linear_modules(GLM))
+    assert len(modules) == len(set(modules)) == 1 + 2 * 4 + 3 + 1 + 3 + 6
+    assert "model.embed_tokens" not in modules
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({}, "model_type None"),
+        ({"model_type": "no_such"}, "no_such"),
+        ({"model_type": ["x"]}, "model_type"),
+        ({**GLM, "hidden_size": None}, "lacks 'hidden_size'"),
+        ({**GLM, "hidden_size": "big"}, "does not fit"),
+        ({**GLM, "head_dim": {}}, "does not fit"),
+        ({**GLM, "dtype": "int8"}, "dtype 'int8'"),
+        ({**GLM, "dtype": None}, "neither dtype nor torch_dtype"),
+        ({**GLM, "quantization_config": {"quant_method": "awq"}}, "'awq'"),
+    ],
+)
+def test_what_can_not_be_sized_is_one_line(config: dict[str, Any], said: str) -> None:
+    with pytest.raises(CheckpointError, match=said) as caught:
+        table(config)
+    assert "\n" not in str(caught.value)
+
+
+def test_tables_name_known_dtypes_and_their_source() -> None:
+    assert {"glm4_moe", "qwen3_5"} <= families().keys()
+    assert all(family.source for family in families().values())
+    assert all(storage.weight in DTYPE_BITS and storage.source for storage in storages())
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2 * a + 1", 7),
+        ("a // 2 - 1", 0),
+        ("(1 if a > 2 else 0)", 1),
+        ("b[1] == 'y' and not a < 3", True),
+        ("7 % a", 1),
+    ],
+)
+def test_expressions(text: str, value: object) -> None:
+    assert evaluate(text, {"a": 3, "b": ["x", "y"]}) == value
+
+
+@given(
+    st.text(max_size=30)
+    | st.sampled_from(["__import__('os')", "a.b", "f(1)", "[x for x in a]", "lambda: 1", "2**9**9"])
+)
+def test_nothing_else_is_evaluated(text: str) -> None:
+    try:
+        value = evaluate(text, {})
+    except ExpressionError:
+        return
+    assert isinstance(value, (int, float, str, bool, bytes, complex, type(None), type(...)))
