@@ -9,6 +9,7 @@ from typing import Any
 _MARKDOWN = re.compile(r"[\\`*\[\]|~<>]|(?<![^\W_])_|_(?![^\W_])|(?<!\w)@(?=\w)|&(?=#?\w+;)|(?<!\w)#(?=\w)|!(?=\[)")
 _LINE_START = re.compile(r"^(\s*)(\d*)([-+#=.)])")
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "&#64;", "#": "&#35;"}
+_PUNCTUATION = re.compile(r"[^\w\s./-]|_", re.ASCII)
 _XML_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -43,7 +44,8 @@ def markdown_code(text: str) -> str:
     if not clean:
         return ""
     if "|" in clean:
-        return "<code>" + html(clean).replace("|", "&#124;").replace("`", "&#96;").replace("*", "&#42;") + "</code>"
+        # Markdown is still read inside an HTML element, but not inside a character reference.
+        return f"<code>{_PUNCTUATION.sub(lambda match: f'&#{ord(match[0])};', clean)}</code>"
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", clean)), default=0))
     pad = " " if "`" in clean else ""
     return f"{fence}{pad}{clean}{pad}{fence}"

@@ -18,7 +18,7 @@ def render_github(doc: ReportDocument, lang: str = DEFAULT_LANGUAGE) -> str:
     view = View(doc, lang)
     lines = [_annotation(view, row) for row in view.findings()]
     level = {Verdict.INCOMPATIBLE: "error", Verdict.COMPATIBLE: "notice"}.get(doc.verdict, "warning")
-    verdict = f"{view.choice('verdict', doc.verdict.value)}: {flat(view.text(doc.summary))}"
+    verdict = view.pair(view.verdict, flat(view.text(doc.summary)))
     return "\n".join([*lines, _command(level, {"title": headline(view)}, verdict), ""])
 
 

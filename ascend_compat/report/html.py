@@ -38,7 +38,7 @@ def _parts(view: View) -> dict[str, Any]:
     rank = view.doc.memory.per_rank
     return {
         "headline": answer.headline(view),
-        "verdict": view.choice("verdict", view.doc.verdict.value),
+        "verdict": view.verdict,
         "summary": view.text(view.doc.summary),
         "intro": view.say("intro"),
         "brief": [answer.brief(view), answer.provenance(view)],

@@ -24,7 +24,7 @@ def render_junit(doc: ReportDocument, lang: str = DEFAULT_LANGUAGE, fail_on: str
 
 
 def _verdict_case(view: View, fail_on: str) -> str:
-    verdict = f"{view.word('verdict')}: {view.choice('verdict', view.doc.verdict.value)}"
+    verdict = view.pair(view.word("verdict"), view.verdict)
     summary = flat(view.text(view.doc.summary))
     outcome = _outcome("failure", verdict, summary) if fails(view.doc, fail_on) else ""
     return _testcase("verdict", verdict, outcome)

@@ -7,7 +7,7 @@ from ascend_compat.report import markdown_model, markdown_proof, markdown_serve
 from ascend_compat.report.catalog import DEFAULT_LANGUAGE
 from ascend_compat.report.markup import document, heading, inline, table
 from ascend_compat.report.rows import answer
-from ascend_compat.report.view import View, plain
+from ascend_compat.report.view import View
 
 #: Name of the section (label ``view.section.<name>``) and what writes it.
 _SECTIONS = (
@@ -39,5 +39,4 @@ def render_markdown(doc: ReportDocument, lang: str = DEFAULT_LANGUAGE) -> str:
 
 
 def _banner(view: View) -> str:
-    verdict = inline(plain(view.choice("verdict", view.doc.verdict.value)))
-    return f"> **{inline(view.say('verdict'))}: {verdict}.** {inline(view.text(view.doc.summary))}"
+    return f"> **{inline(view.say('banner', verdict=view.verdict))}** {inline(view.text(view.doc.summary))}"

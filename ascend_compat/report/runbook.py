@@ -7,7 +7,7 @@ from ascend_compat.report import markdown_serve, serving
 from ascend_compat.report.catalog import DEFAULT_LANGUAGE
 from ascend_compat.report.escape import shell
 from ascend_compat.report.markup import block, bullets, document, heading, inline, paragraph
-from ascend_compat.report.view import View, plain
+from ascend_compat.report.view import View
 
 _ENVIRONMENT_CHECKS = """npu-smi info
 cat /usr/local/Ascend/ascend-toolkit/latest/version.cfg
@@ -27,8 +27,7 @@ def render_runbook(doc: ReportDocument, lang: str = DEFAULT_LANGUAGE) -> str:
 
 
 def _verdict(view: View) -> str:
-    verdict = inline(plain(view.choice("verdict", view.doc.verdict.value)))
-    return f"> **{inline(view.say('verdict'))}: {verdict}.** {inline(view.text(view.doc.summary))}"
+    return f"> **{inline(view.say('banner', verdict=view.verdict))}** {inline(view.text(view.doc.summary))}"
 
 
 def _checks(view: View) -> list[str]:

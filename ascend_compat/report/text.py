@@ -89,13 +89,12 @@ def render_memory_part(screen: Screen, view: View, full: bool = False) -> None:
 def _verdict(screen: Screen, view: View) -> None:
     doc = view.doc
     screen.title(answer.headline(view))
-    label = view.choice("verdict", doc.verdict.value)
-    screen.line(styled(f"{view.word('verdict')}: {label}", _VERDICT_STYLE[doc.verdict]))
+    screen.line(styled(view.pair(view.word("verdict"), view.verdict), _VERDICT_STYLE[doc.verdict]))
     screen.sentence(view.text(doc.summary))
     for gate in doc.gates:
         prediction = view.choice("prediction", gate.prediction.value)
         screen.item(
-            joined(plain(f"{view.choice('stage', gate.stage)}: {prediction}"), plain("-"), view.text(gate.reason))
+            joined(plain(view.pair(view.choice("stage", gate.stage), prediction)), plain("-"), view.text(gate.reason))
         )
     conclusion = support.operator_conclusion(view)
     screen.item(conclusion)
@@ -155,5 +154,5 @@ def _bar(screen: Screen, view: View, part: RankPart) -> None:
     screen.line(bar, indent=2)
     screen.sentence(plain("  ".join(legend)), indent=2)
     if part.kv_cache < 0:
-        screen.sentence(plain(f"{view.word('memory.kv_cache')}: {size(part.kv_cache)}"), "red", indent=2)
+        screen.sentence(plain(view.pair(view.word("memory.kv_cache"), size(part.kv_cache))), "red", indent=2)
     screen.sentence(view.say("memory.of_device", device=size(part.device)), "dim", indent=2)

@@ -43,6 +43,15 @@ class View:
         """A closed value (``verdict.incompatible``) in words; a value without a label stands for itself."""
         return self.word(f"{kind}.{value}") if catalog.known(f"view.{kind}.{value}") else value
 
+    def pair(self, name: str, value: str) -> str:
+        """``name: value`` with the colon of the language."""
+        return self.word("pair", name=name, value=value)
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in words."""
+        return self.choice("verdict", self.doc.verdict.value)
+
     def text(self, text: Text) -> Sentence:
         """A sentence of the report."""
         return self._sentence(text.id, text.params, text.text)

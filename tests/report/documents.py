@@ -348,3 +348,76 @@ def _w8a8() -> dict[str, Any]:
         "launch": _launch("GLM-4.7-W8A8", [[*node, "--headless"], node]),
         "remedies": [],
     }
+
+
+ATTACK = (
+    "a|b`c\n# d <script>alert(1)</script> \x1b[31m::error::x %0A ]]> '$(id)' \u202e"
+    " [x](javascript:y) ![i](http://e) @you"
+)
+
+
+def hostile() -> ReportDocument:
+    """The incompatible report with an attack in every free text."""
+    doc = _fp8()
+    bad = [evidence(ATTACK, 3, detail=ATTACK)]
+    row = finding("AC101", ATTACK, bad, subject=ATTACK, path=[ATTACK, ATTACK], remedy=ATTACK)
+    model = {**doc["model"], "name": ATTACK, "spec": ATTACK, "architecture": ATTACK, "model_type": ATTACK}
+    group = {**doc["quantization"]["groups"][0], "declared": ATTACK, "targets": [ATTACK], "at": ATTACK}
+    operator = {"category": ATTACK, "operator": ATTACK, "status": ATTACK, "implementation": ATTACK, "evidence": bad}
+    launch = {"env": {"A": ATTACK}, "argv": ["vllm", "serve", ATTACK, "--port", "8000"], "nodes": []}
+    return incompatible(
+        model=model,
+        summary=text("X.summary", ATTACK),
+        findings=[row],
+        quantization={**doc["quantization"], "groups": [group], "ignore": [ATTACK], "method": ATTACK},
+        operators=[operator],
+        launch=launch,
+        features=[{"feature": ATTACK, "status": ATTACK, "reason": text("X.f", ATTACK)}],
+    )
+
+
+def bare() -> ReportDocument:
+    """What is left when there is a configuration only: no weights, no registry entry, no plan."""
+    doc = _fp8()
+    nothing = dict.fromkeys(("hidden_size", "layers", "vocab_size", "intermediate_size", "max_positions"))
+    unknown = {"layers": "config.json has no num_hidden_layers"}
+    architecture = {
+        **_architecture(), **nothing, "family": None, "attention": [], "moe": None, "rope": {}, "norm": [],
+        "activation": None, "attention_bias": None, "registered": None, "registered_at": None, "unknown": unknown,
+    }  # fmt: skip
+    memory = {
+        **dict.fromkeys(("layout", "per_rank", "kv", "fits", "minimum", "recommended")),
+        "tried": [],
+        "unknown": [text("X.size", "Sizes are unknown without weights.")],
+    }
+    missing = finding(
+        "AC203",
+        "The architecture is not named.",
+        [evidence("config.json", None, "config")],
+        effect="fails-at-startup",
+        undetermined=True,
+        subject="architectures",
+    )
+    gate = {"stage": "real-weights", "prediction": "undetermined", "reason": text("X.g", "No weights.")}
+    return incompatible(
+        verdict="undetermined",
+        model={
+            **doc["model"], "architecture": None, "model_type": None, "tensors": 0, "elements": 0,
+            "checkpoint_bytes": 0, "parameters": None, "has_weights": False, "dtypes": {}, "shards": 0,
+        },
+        target={**_base()["target"], "vllm": None, "cann": None, "torch_npu": None},
+        findings=[missing],
+        architecture=architecture,
+        quantization={
+            **dict.fromkeys(("method", "resolved_method", "format", "config_class", "kv_cache")),
+            "auto_detected": False, "groups": [], "ignore": [],
+        },
+        mtp=None,
+        operators=[],
+        features=[],
+        memory=memory,
+        gates=[gate],
+        launch=None,
+        remedies=[],
+        limits=[],
+    )  # fmt: skip

@@ -18,12 +18,12 @@ def brief(view: View) -> Table:
     blockers = [row for row in view.findings() if row.severity is Severity.BLOCKER]
     first = joined(code(blockers[0].code), view.message(blockers[0])) if blockers else plain(view.word("none"))
     gates = [
-        f"{view.choice('stage', row.stage)}: {view.choice('prediction', row.prediction.value)}"
+        view.pair(view.choice("stage", row.stage), view.choice("prediction", row.prediction.value))
         for row in view.doc.gates
     ]
     way = view.text(view.doc.remedies[0].action) if view.doc.remedies else plain(view.word("way.none"))
     rows = [
-        ("verdict", plain(view.choice("verdict", view.doc.verdict.value))),
+        ("verdict", plain(view.verdict)),
         ("target", plain(f"vllm-ascend {view.doc.target.vllm_ascend}, {view.platform}")),
         ("minimum", plain(view.cards(view.doc.memory.minimum))),
         ("blocker", first),
