@@ -16,18 +16,20 @@ _WIDEST = 140
 def write(text: str, path: str | None) -> None:
     """Data to ``path``, or to stdout for ``None`` and ``-``; a file is opened only now that its content exists.
 
-    Raises ``UsageError`` when the file can't be written.
+    Raises ``UsageError`` when it can't be written, ``BrokenPipeError`` when the reader of stdout has gone.
     """
-    if path is None or path == "-":
-        _put(sys.stdout, text)
-        sys.stdout.flush()
-        return
     try:
+        if path is None or path == "-":
+            _put(sys.stdout, text)
+            sys.stdout.flush()
+            return
         Path(path).write_text(text, encoding="utf-8", newline="\n", errors="backslashreplace")
+    except BrokenPipeError:
+        raise
     except OSError as error:
         from ascend_compat.errors import UsageError
 
-        raise UsageError(f"can't write {path}: {error.strerror}", "choose another -o FILE") from error
+        raise UsageError(f"can't write {path or 'to stdout'}: {error.strerror}", "choose another -o FILE") from error
 
 
 def talk(args: argparse.Namespace, text: str) -> None:

@@ -83,10 +83,11 @@ def run_check(args: argparse.Namespace) -> int:
 
 def _compare(args: argparse.Namespace) -> int:
     from ascend_compat.errors import UsageError
-    from ascend_compat.extract.build import dump_pack
 
     if args.vllm_ascend is None or args.vllm is None or args.release is None:
         raise UsageError("a comparison needs a pack and both trees", "rules check R --vllm-ascend SRC --vllm SRC")
+    from ascend_compat.extract.build import dump_pack
+
     same = dump_pack(_pack(args)) == _build(args)
     output.write(f"{args.release}: {'same bytes' if same else 'differs from what the trees give'}\n", args.output)
     return exit_codes.OK if same else exit_codes.FINDINGS
@@ -94,11 +95,12 @@ def _compare(args: argparse.Namespace) -> int:
 
 def _build(args: argparse.Namespace) -> str:
     from ascend_compat.errors import TreeError
-    from ascend_compat.extract.build import build_pack, dump_pack
 
     for tree in (args.vllm_ascend, args.vllm):
         if not Path(tree).is_dir():
             raise TreeError(f"{tree} is not a directory", "unpack the sdist or give a checkout")
+    from ascend_compat.extract.build import build_pack, dump_pack
+
     return dump_pack(build_pack(Path(args.vllm_ascend), Path(args.vllm)))
 
 
