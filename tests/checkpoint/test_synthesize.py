@@ -43,20 +43,20 @@ def test_null_counts_as_absent() -> None:
 
 
 def test_group_targets_and_ignore_decide_what_is_quantized() -> None:
+    weights = {"num_bits": 8, "type": "float", "strategy": "channel"}
+    group: dict[str, Any] = {"targets": ["Linear"], "weights": weights}
     quantization = {
         "quant_method": "compressed-tensors",
         "format": "float-quantized",
         "ignore": ["lm_head", "re:.*mlp.gate$"],
-        "config_groups": {
-            "g": {"targets": ["Linear"], "weights": {"num_bits": 8, "type": "float", "strategy": "channel"}}
-        },
+        "config_groups": {"g": group},
     }
     found = table({**GLM, "quantization_config": quantization})
     assert found["lm_head.weight"] == ("BF16", (32, 8))
     assert found["model.layers.1.mlp.gate.weight"] == ("BF16", (2, 8))
     assert found["model.layers.0.self_attn.q_proj.weight"] == ("F8_E4M3", (8, 8))
     assert found["model.layers.0.self_attn.q_proj.weight_scale"] == ("BF16", (8, 1))
-    quantization["config_groups"]["g"]["targets"] = ["re:.*down_proj"]  # type: ignore[index]
+    group["targets"] = ["re:.*down_proj"]
     found = table({**GLM, "quantization_config": quantization})
     assert found["model.layers.0.mlp.down_proj.weight"] == ("F8_E4M3", (8, 6))
     assert found["model.layers.0.mlp.up_proj.weight"] == ("BF16", (6, 8))
