@@ -22,13 +22,14 @@ ENTRIES = (
     ("vllm.model_executor.layers.quantization", "get_quantization_config"),
     ("vllm.model_executor.layers.quantization", "register_quantization_config"),
     ("vllm.model_executor.layers.linear", "UnquantizedLinearMethod"),
+    ("vllm.config.speculative", "SpeculativeConfig"),
 )
 ENTRY_METHODS = frozenset(
     "__init__ pre_register_and_update supported_quantization verify_quantization _verify_quantization "
     "_get_quantization_config get_quant_config override_quantization_method from_config get_quant_method "
     "create_weights maybe_update_config apply_vllm_mapper get_config_filenames get_supported_act_dtypes "
     "get_min_capability get_name is_cuda is_rocm is_cpu is_xpu is_tpu is_out_of_tree get_device_capability "
-    "packed_modules_mapping".split()
+    "packed_modules_mapping get_computed_params".split()
 )
 #: What runs per request or on real tensors; no start-up decision reads it.
 NEVER_METHODS = frozenset("apply forward process_weights_after_loading embedding apply_monolithic __repr__".split())
@@ -56,6 +57,7 @@ OVERRIDE_METHODS = frozenset({"override_quantization_method", "get_name"})
 PARTIAL = {
     "vllm.config.model": frozenset({"_verify_quantization"}),
     "vllm.config.vllm": frozenset({"_get_quantization_config"}),
+    "vllm.config.speculative": frozenset({"hf_config_override"}),
     "vllm_ascend.platform": frozenset(
         "_enum device_name device_type pre_register_and_update verify_quantization supported_quantization is_cuda "
         "is_rocm is_cpu is_xpu is_tpu is_out_of_tree is_cuda_alike get_device_capability has_device_capability".split()

@@ -99,7 +99,7 @@ class Trees:
         return self.trees[1]
 
     def module(self, name: str) -> Module | None:
-        """A module by dotted name, ``None`` when neither tree has it or it can't be parsed (noted in ``unfollowed``)."""
+        """A module by dotted name, ``None`` when neither tree has it or it can't be parsed (in ``unfollowed``)."""
         if name not in self._modules:
             self._modules[name] = self._load(name)
         return self._modules[name]
@@ -248,6 +248,16 @@ def _bindings(module: Module, node: ast.stmt, guard: str) -> Iterator[tuple[str,
         for target in targets:
             if isinstance(target, ast.Name):
                 yield target.id, Binding("assign", node, guard=guard)
+
+
+def assignments(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
+    """``name = value`` statements of a module or class body, annotated ones too."""
+    for node in body:
+        target = node.target if isinstance(node, ast.AnnAssign) else None
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            target = node.targets[0]
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(target, ast.Name) and node.value is not None:
+            yield target.id, node.value
 
 
 def absolute(module: Module, node: ast.ImportFrom) -> str:

@@ -174,7 +174,7 @@ def _group(graph: DiGraph[str], rules: Rules, target: Target, match: Match, grou
     add(graph, scheme, f"class:{outcome.scheme}", "registered-in", at(outcome.scheme_at), modules=count)
     for name, tensor in outcome.params.items():
         _parameter(graph, rules, target, group, f"class:{outcome.scheme}", name, tensor)
-    for name, stored in group.bucket.shards.items():
+    for name in group.bucket.shards:
         if name not in outcome.params and name != "bias" and any(part in name for part in COMPANIONS):
             add(
                 graph, f"class:{outcome.scheme}", f"tensor:{name}", "stores-as", at(outcome.scheme_at, name),
@@ -197,7 +197,8 @@ def _parameter(
             )  # fmt: skip
     stored = group.bucket.shards.get(name)
     if not stored:
-        if tensor.constructor == "empty" and name not in group.outcome.computed and name != "bias":
+        unfilled = tensor.constructor == "empty" and name not in group.outcome.computed and name != "bias"
+        if unfilled and (group.reads is None or name in group.reads):
             add(
                 graph, node, f"absent:{name}", "stores-as", at(tensor.at), ok=None, parameter=name,
                 modules=group.modules, example=group.prefix, uninitialised=True, scheme=group.quant_type,

@@ -10,6 +10,8 @@ from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.profile import ModelProfile
 
 DEPTH = 12
+#: Packages whose classes are models; one of them without children builds nothing.
+MODEL_PACKAGES = ("vllm.model_executor.models.", "vllm_ascend.models.")
 LINEAR, MOE, EMBEDDING, OTHER = "linear", "moe", "embedding", "other"
 #: Base classes that decide how a module is asked for its quantization method, in the order they are looked for.
 _KINDS = (
@@ -62,13 +64,17 @@ class ModuleTree:
         self.root = f"{entry.get('module')}:{entry.get('class')}" if entry else ""
         self.at = entry.get("at")
         self.leaves: dict[str, list[Leaf]] = {}
+        self.packed: dict[str, list[str]] = dict(self.attribute("packed_modules_mapping") or {})
         self.dynamic: list[str] = []
         for leaf in self._expand(self.root, "", (), 0):
             self.leaves.setdefault(leaf.path, []).append(leaf)
 
     def attribute(self, name: str) -> Any:
         """A literal of the model class or the nearest base that has it."""
-        pending, seen = [self.root], set()
+        return self._literal(self.root, name)
+
+    def _literal(self, root: str, name: str) -> Any:
+        pending, seen = [root], set()
         while pending:
             fqn = pending.pop(0)
             entry = self.classes.get(fqn)
@@ -80,8 +86,9 @@ class ModuleTree:
             pending.extend(entry.get("bases", []))
         return None
 
-    def _children(self, fqn: str) -> dict[str, list[Mapping[str, Any]]]:
-        out: dict[str, list[Mapping[str, Any]]] = {}
+    def _children(self, fqn: str) -> dict[str, tuple[str, list[Mapping[str, Any]]]]:
+        """Attributes a class or its bases build: the file that does it, and the alternatives."""
+        out: dict[str, tuple[str, list[Mapping[str, Any]]]] = {}
         pending, seen = [fqn], set()
         while pending:
             name = pending.pop(0)
@@ -90,14 +97,16 @@ class ModuleTree:
                 continue
             seen.add(name)
             for attr, made in entry.get("children", {}).items():
-                out.setdefault(attr, made)
+                out.setdefault(attr, (str(entry["at"]).rpartition(":")[0], made))
             pending.extend(entry.get("bases", []))
         return out
 
     def _expand(self, fqn: str, path: str, chain: tuple[tuple[str, str], ...], depth: int) -> Iterator[Leaf]:
         if depth > DEPTH:
             return
-        for attr, alternatives in self._children(fqn).items():
+        for name, shards in (self._literal(fqn, "packed_modules_mapping") or {}).items():
+            self.packed.setdefault(name, shards)
+        for attr, (file, alternatives) in self._children(fqn).items():
             for made in alternatives:
                 name = made["class"]
                 inner = f"{path}.{attr}" if path else attr
@@ -105,13 +114,14 @@ class ModuleTree:
                 if name == "dynamic":
                     self.dynamic.append(inner)
                     continue
-                link = (name.rpartition(":")[2], str(made.get("at", "")))
-                if name in self.classes:
+                place = f"{file}:{made['at']}" if "at" in made else ""
+                link = (name.rpartition(":")[2], place)
+                if name in self.classes or name.startswith(MODEL_PACKAGES):
                     yield from self._expand(name, inner, (*chain, link), depth + 1)
                 else:
                     layer = self.pack.get("layer_classes", {}).get(name, {})
                     lineage = tuple(layer.get("bases", ()))
-                    yield Leaf(inner, name, lineage, str(made.get("at", "")), made.get("quant"), (*chain, link))
+                    yield Leaf(inner, name, lineage, place, made.get("quant"), (*chain, link))
 
 
 def fill(tree: ModuleTree, facts: CheckpointFacts, profile: ModelProfile) -> tuple[list[Bucket], list[TensorGroup]]:
@@ -119,8 +129,7 @@ def fill(tree: ModuleTree, facts: CheckpointFacts, profile: ModelProfile) -> tup
 
     Layers of MTP heads are left out: the main model does not build them.
     """
-    packed = tree.attribute("packed_modules_mapping") or {}
-    fused = {shard: name for name, shards in packed.items() for shard in shards if shard != name}
+    fused = {shard: name for name, shards in tree.packed.items() for shard in shards if shard != name}
     mapper = tree.attribute("hf_to_vllm_mapper") or {}
     skip = set(profile.mtp.layers) if profile.mtp else set()
     prefix = profile.mtp.prefix if profile.mtp else None

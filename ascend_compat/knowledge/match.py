@@ -22,7 +22,10 @@ COMPANIONS = ("scale", "offset", "zero_point", "qzeros", "g_idx", "quant_bias", 
 
 @dataclass(slots=True)
 class GroupOutcome:
-    """One group of modules with the same fate: the first of its layers stands for all."""
+    """One group of modules with the same fate: the first of its layers stands for all.
+
+    ``reads`` are the parameters the chosen scheme computes with, ``None`` when that is not known.
+    """
 
     bucket: Bucket
     layers: tuple[int, ...]
@@ -31,6 +34,7 @@ class GroupOutcome:
     quant_type: str | None = None
     quant_type_at: str | None = None
     decided_by: str | None = None
+    reads: frozenset[str] | None = None
 
     @property
     def modules(self) -> int:
@@ -53,6 +57,7 @@ class Match:
     lost: list[TensorGroup] = field(default_factory=list)
     prepared: Trouble | None = None
     dtype: str = "bfloat16"
+    draft: tuple[str | None, str | None] = (None, None)
 
 
 def match(
@@ -77,7 +82,7 @@ def match(
     replay = Replay(pack.get("code", {}), environment)
     startup = replay.start()
     tree = ModuleTree(pack, profile.architecture or "")
-    out = Match(tree, startup, dtype=dtype)
+    out = Match(tree, startup, dtype=dtype, draft=replay.draft() if profile.mtp else (None, None))
     if startup.trouble is not None:
         return out
     buckets, out.lost = fill(tree, facts, profile)
@@ -86,6 +91,10 @@ def match(
     for bucket in buckets:
         if bucket.leaf.kind in (LINEAR, MOE, EMBEDDING) and bucket.leaf.quantized is not False:
             out.groups.extend(_groups(replay, bucket, facts, profile))
+    reads = pack.get("scheme_reads", {})
+    for group in out.groups:
+        known = reads.get(group.outcome.scheme)
+        group.reads = frozenset(known) if known is not None else None
     return out
 
 
@@ -101,10 +110,29 @@ def _files(facts: CheckpointFacts) -> dict[str, Any]:
     files: dict[str, Any] = {name: {} for name in facts.files if name.endswith(".json")}
     files["config.json"] = dict(facts.config)
     if facts.quant_description is not None:
-        files["quant_model_description.json"] = dict(facts.quant_description)
+        files["quant_model_description.json"] = _condensed(facts.quant_description)
     if facts.hf_quant_config is not None:
         files["hf_quant_config.json"] = dict(facts.hf_quant_config)
     return files
+
+
+_EXPERT = re.compile(r"\.experts\.(\d+)\.")
+
+
+def _condensed(description: Mapping[str, Any]) -> dict[str, Any]:
+    """A ModelSlim description without the experts that say what expert 0 of their layer says.
+
+    Releases look up expert 0 and ask for any key under a prefix, so the answers stay the same; 130,000 keys become 1,500.
+    """
+    out: dict[str, Any] = {}
+    for name, value in description.items():
+        found = _EXPERT.search(name) if isinstance(name, str) else None
+        if found and found[1] != "0":
+            first = f"{name[: found.start()]}.experts.0.{name[found.end() :]}"
+            if description.get(first) == value:
+                continue
+        out[name] = value
+    return out
 
 
 def _variables(pack: Mapping[str, Any]) -> dict[str, Any]:

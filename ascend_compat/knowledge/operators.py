@@ -29,7 +29,7 @@ CATEGORIES = (
 
 @dataclass(frozen=True, slots=True)
 class OperatorUse:
-    """One operator: ``status`` is ``replaced``, ``native``, ``patched``, ``cuda-only``, ``unverified`` or ``unresolved``."""
+    """One operator: ``status`` is ``replaced``, ``native``, ``patched``, ``cuda-only`` or ``unresolved``."""
 
     category: str
     operator: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -186,6 +187,26 @@ class Replay:
 
     def _method(self, owner: Class, name: str, args: list[Any]) -> Any:
         return self.machine.call(self.machine.attribute(owner, name, owner.at), args, {}, owner.at)
+
+    def draft(self) -> tuple[str | None, str | None]:
+        """The draft architecture that MTP would run with, and the line that names it; ``(None, None)`` when none is."""
+        owner = self.machine.member("vllm.config.speculative", "SpeculativeConfig")
+        if not isinstance(owner, Class):
+            return None, None
+        config = _record(copy.deepcopy(dict(self.environment.config)), "hf_config")
+        seen: list[str] = []
+
+        def update(args: list[Any], keywords: dict[str, Any], at: str) -> None:
+            config.names.update(args[0] if args and isinstance(args[0], dict) else {})
+            seen.append(at)
+
+        config.names["update"] = Native("update", update)
+        outcome = config
+        with contextlib.suppress(Raised, Undecided):
+            outcome = self._method(owner, "hf_config_override", [config])
+        names = outcome.names.get("architectures") if isinstance(outcome, Instance) else None
+        found = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else None
+        return (found, seen[-1]) if seen else (None, None)
 
     # layers ------------------------------------------------------------------------------------------------------
 

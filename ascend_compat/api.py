@@ -1,0 +1,149 @@
+"""The library's front door: ``analyze()`` runs the stages in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ascend_compat import __version__
+from ascend_compat.answer import document
+from ascend_compat.answer.judge import Judgement, judge
+from ascend_compat.answer.launch import launch_part
+from ascend_compat.answer.remedies import Candidate, alternative_rows, precisions, remedy_rows, targets
+from ascend_compat.checkpoint.collect import read_checkpoint
+from ascend_compat.classify.profile import classify
+from ascend_compat.core import report as doc
+from ascend_compat.core.finding import Message
+from ascend_compat.core.target import LaunchProfile, Soc
+from ascend_compat.core.verdict import Verdict
+from ascend_compat.errors import UsageError
+from ascend_compat.knowledge.features import features
+from ascend_compat.knowledge.gates import gates
+from ascend_compat.knowledge.load import Rules, read_pack, rules_directory
+from ascend_compat.knowledge.operators import operator_table
+from ascend_compat.memory.soc import load_socs, resolve_soc
+from ascend_compat.source.spec import open_source
+
+
+class Report(doc.ReportDocument):
+    """The answer of :func:`analyze`: the report document, with its views."""
+
+    def to_markdown(self, lang: str = "en") -> str:
+        """``ANALYSIS_REPORT.md`` in English (``en``) or Chinese (``zh``)."""
+        from ascend_compat.report.markdown import MarkdownRenderer
+
+        return MarkdownRenderer(lang).render(self)
+
+
+def analyze(
+    model: str | Path,
+    *,
+    target: str | Path | None = None,
+    soc: str = "A2",
+    npu_memory: str | float | None = None,
+    profile: LaunchProfile | None = None,
+    rules: str | Path | None = None,
+    offline: bool = False,
+) -> Report:
+    """Will ``model`` run on ``target`` with ``soc``.
+
+    ``model`` is a directory, ``hf:org/name[@rev]``, ``ms:org/name[@rev]`` or ``org/name``; ``target`` a release, a pack
+    file or a vllm-ascend source tree (default: the newest pack); ``npu_memory`` GiB per NPU as the runtime sees them;
+    ``profile`` what ``vllm serve`` would be given. Raises :class:`ascend_compat.errors.AscendCompatError` when the
+    input can't be analysed; what is wrong with the checkpoint is a finding instead.
+    """
+    known = Rules(rules_directory(rules))
+    pack = load_target(known, target)
+    device = resolve_soc(soc, npu_memory, known.directory / "curated")
+    facts = read_checkpoint(open_source(str(model), offline=offline))
+    found = judge(pack, known, facts, classify(facts), device, profile or LaunchProfile())
+    return _report(found, known)
+
+
+def list_targets(rules: str | Path | None = None) -> list[tuple[str, Path]]:
+    """Packed releases, oldest first, with their files."""
+    known = Rules(rules_directory(rules))
+    return [(name, known.directory / "packs" / f"{name}.json") for name in known.releases()]
+
+
+def load_target(rules: Rules, target: str | Path | None) -> dict[str, Any]:
+    """The pack of a release, a pack file, or one built in memory from a source tree."""
+    path = Path(target) if target is not None else None
+    if path is not None and path.is_file():
+        return read_pack(path)
+    if path is not None and path.is_dir():
+        if not (path / "vllm_ascend").is_dir():
+            raise UsageError(f"{path} is not a vllm-ascend source tree", "it needs the folder vllm_ascend/")
+        from ascend_compat.extract.build import build_from_tree
+
+        return build_from_tree(path)
+    return rules.pack(str(target) if target is not None else None)
+
+
+def _report(found: Judgement, rules: Rules) -> Report:
+    candidates = _candidates(found, rules)
+    stages = gates(found.findings)
+    draft = found.match.draft
+    return Report(
+        tool_version=__version__,
+        model=document.model_part(found.facts, found.profile),
+        target=document.target_part(found.target),
+        verdict=found.verdict,
+        summary=document.text(_summary(found)),
+        findings=[document.finding(item) for item in found.findings],
+        architecture=document.architecture_part(found.profile, found.pack),
+        quantization=document.quantization_part(found.profile, found.match, found.findings),
+        mtp=document.mtp_part(found.profile, found.pack, draft),
+        operators=[
+            doc.OperatorRow(
+                category=use.category,
+                operator=use.operator,
+                status=use.status,
+                implementation=use.implementation,
+                evidence=document.evidence(use.evidence),
+            )
+            for use in operator_table(found.pack, found.match.tree, found.profile, found.target)
+        ],
+        features=[
+            doc.FeatureRow(feature=row.name, status=row.status, reason=document.text(row.reason))
+            for row in features(found.pack, found.profile, found.target, draft)
+        ],
+        memory=document.memory_part(found.plan, alternative_rows(candidates)),
+        gates=[
+            doc.GateRow(stage=gate.stage, prediction=gate.prediction, reason=document.text(gate.reason))
+            for gate in stages
+        ],
+        launch=launch_part(found),
+        remedies=remedy_rows(candidates) if found.verdict is not Verdict.COMPATIBLE else [],
+        limits=[document.text(Message(name)) for name in ("limit.static", "limit.operators", "limit.memory")],
+    )
+
+
+def _candidates(found: Judgement, rules: Rules) -> list[Candidate]:
+    if not found.facts.has_weights:
+        return []
+    out = precisions(found, rules)
+    if found.verdict is not Verdict.COMPATIBLE:
+        out.extend(targets(found, rules, _socs(rules, found.target.soc)))
+    return out
+
+
+def _socs(rules: Rules, own: Soc) -> list[Soc]:
+    """Every known device with memory of its own, the asked one first."""
+    unique = {soc.name: soc for soc in load_socs(rules.directory / "curated").values() if soc.memory_bytes}
+    unique.pop(own.name, None)
+    return [own, *unique.values()]
+
+
+def _summary(found: Judgement) -> Message:
+    minimum = found.plan.minimum
+    blocker = next((f for f in found.findings if f.severity.value == "blocker"), None)
+    return Message(
+        f"summary.{found.verdict.value}",
+        {
+            "release": found.target.vllm_ascend,
+            "soc": found.target.soc.name,
+            "npus": minimum.npus if minimum else None,
+            "code": blocker.code if blocker else None,
+        },
+    )

@@ -1,0 +1,89 @@
+"""Build a pack from a vllm-ascend tree and the vllm tree it is paired with: same trees, same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ascend_compat.errors import TreeError
+from ascend_compat.extract.backends import extract_backends
+from ascend_compat.extract.code import extract_code
+from ascend_compat.extract.custom_ops import extract_custom_ops
+from ascend_compat.extract.defaults import extract_defaults
+from ascend_compat.extract.documented import extract_documented
+from ascend_compat.extract.knobs import extract_additional_config, extract_environment, extract_flags
+from ascend_compat.extract.modules import extract_modules
+from ascend_compat.extract.parsers import extract_parsers
+from ascend_compat.extract.patches import extract_patches
+from ascend_compat.extract.reads import extract_reads
+from ascend_compat.extract.registry import extract_registry
+from ascend_compat.extract.tree import Trees
+from ascend_compat.extract.versions import extract_versions
+
+SCHEMA = 1
+#: Tables that one function fills.
+TABLES: dict[str, Callable[[Trees], Any]] = {
+    "versions": extract_versions,
+    "custom_ops": extract_custom_ops,
+    "patches": extract_patches,
+    "attention_backends": extract_backends,
+    "environment": extract_environment,
+    "additional_config": extract_additional_config,
+    "flags": extract_flags,
+    "defaults": extract_defaults,
+    "documented": extract_documented,
+    "code": extract_code,
+    "scheme_reads": extract_reads,
+}
+
+
+def build_pack(vllm_ascend: Path, vllm: Path) -> dict[str, Any]:
+    """The pack of a pair of trees. Raises :class:`TreeError` when one of them is not a source tree."""
+    trees = Trees(Path(vllm_ascend), Path(vllm))
+    pack: dict[str, Any] = {"schema": SCHEMA}
+    pack.update({name: extract(trees) for name, extract in TABLES.items()})
+    pack["architectures"], pack["removed_architectures"] = extract_registry(trees)
+    pack["model_classes"], pack["layer_classes"] = extract_modules(trees, pack["architectures"])
+    pack["tool_parsers"], pack["reasoning_parsers"] = extract_parsers(trees)
+    versions = pack["versions"]
+    pack["release"] = {name: versions.get(name, {}).get("value") for name in ("vllm_ascend", "vllm")}
+    pack["unfollowed"] = sorted(set(trees.unfollowed))
+    pack["digest"] = digest(pack)
+    return pack
+
+
+def build_from_tree(vllm_ascend: Path) -> dict[str, Any]:
+    """The pack of a vllm-ascend checkout; the paired vllm tree is looked for beside it and in ``vllm/`` below it."""
+    root = Path(vllm_ascend).resolve()
+    for candidate in (root.parent / "vllm", root / "vllm", *sorted(root.parent.glob("vllm-[0-9]*"))):
+        if (candidate / "vllm" / "__init__.py").is_file():
+            return build_pack(root, candidate)
+    raise TreeError(
+        f"{vllm_ascend}: the vllm tree it is paired with was not found beside it",
+        "build it with: ascend-compat rules build --vllm-ascend TREE --vllm TREE -o FILE, and pass FILE as --target",
+    )
+
+
+def digest(pack: dict[str, Any]) -> str:
+    """SHA-256 over the pack without its own digest, first 16 hexadecimal digits."""
+    content = {k: v for k, v in pack.items() if k != "digest"}
+    return hashlib.sha256(dump(content).encode()).hexdigest()[:16]
+
+
+def dump(value: Any) -> str:
+    """Canonical JSON: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def dump_pack(pack: dict[str, Any]) -> str:
+    """The pack as it is stored: one section a line, so that a change shows where it is."""
+    lines = [f"{json.dumps(name)}:{dump(value)}" for name, value in sorted(pack.items())]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def statistics(pack: dict[str, Any]) -> dict[str, int]:
+    """How many entries each section has."""
+    return {name: len(value) for name, value in sorted(pack.items()) if isinstance(value, (dict, list))}

@@ -1,0 +1,56 @@
+"""Which parameters a quantization scheme really computes with: what is never read may stay uninitialised.
+
+A parameter counts as read when ``apply`` uses it, or when ``process_weights_after_loading`` makes something else of it;
+a new shape or layout of itself does not count.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from ascend_compat.extract.tree import Trees
+
+HOMES = ("vllm_ascend.quantization.", "vllm_ascend._310p.quantization.")
+RUNS, PREPARES = "apply", "process_weights_after_loading"
+
+
+def extract_reads(trees: Trees) -> dict[str, Any]:
+    """``{scheme class: [parameters]}`` for every class with an ``apply`` in the plugin's quantization packages."""
+    out: dict[str, Any] = {}
+    for name in trees.vllm_ascend.names():
+        module = trees.module(name) if name.startswith(HOMES) else None
+        for node in module.tree.body if module else ():
+            if isinstance(node, ast.ClassDef):
+                methods = {item.name: item for item in node.body if isinstance(item, ast.FunctionDef)}
+                if RUNS in methods:
+                    read = _layer_attributes(methods[RUNS])
+                    if PREPARES in methods:
+                        read |= _made_of(methods[PREPARES])
+                    out[node.name] = sorted(read)
+    return dict(sorted(out.items()))
+
+
+def _layer_attributes(node: ast.AST) -> set[str]:
+    """``layer.name`` (``layer.name.data`` too), and names asked for with ``getattr(layer, "name")``."""
+    found = set()
+    for item in ast.walk(node):
+        if isinstance(item, ast.Attribute) and isinstance(item.value, ast.Name) and item.value.id == "layer":
+            found.add(item.attr)
+        elif isinstance(item, ast.Call) and ast.unparse(item.func) == "getattr" and len(item.args) > 1:
+            name = item.args[1]
+            if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                found.add(name.value)
+    return found
+
+
+def _made_of(method: ast.FunctionDef) -> set[str]:
+    """Attributes that go into another attribute, a local value or a call; not those that only replace themselves."""
+    found: set[str] = set()
+    for statement in ast.walk(method):
+        if isinstance(statement, ast.Assign):
+            targets = {name for target in statement.targets for name in _layer_attributes(target)}
+            found |= _layer_attributes(statement.value) - targets
+        elif isinstance(statement, (ast.Return, ast.Expr, ast.AugAssign)):
+            found |= _layer_attributes(statement)
+    return found

@@ -1,0 +1,109 @@
+"""Architectures of a release: vLLM's registry tables, the plugin's own registrations, and what was removed."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+from ascend_compat.extract.tree import Module, NotConstant, Trees
+
+REGISTRY = "vllm.model_executor.models.registry"
+MODELS_PACKAGE = "vllm.model_executor.models"
+#: What a registry table holds, by a word of its name; the first that matches counts.
+KINDS = (
+    ("SPECULATIVE", "speculative"),
+    ("MULTIMODAL", "multimodal"),
+    ("EMBEDDING", "pooling"),
+    ("CROSS_ENCODER", "pooling"),
+    ("CLASSIFICATION", "pooling"),
+    ("REWARD", "pooling"),
+    ("TRANSFORMERS", "transformers"),
+    ("TEXT", "text"),
+)
+
+
+def extract_registry(trees: Trees) -> tuple[dict[str, Any], dict[str, Any]]:
+    """``architectures`` and ``removed_architectures``, each entry with its line."""
+    found: dict[str, Any] = {}
+    removed: dict[str, Any] = {}
+    module = trees.module(REGISTRY)
+    if module is None:
+        trees.unfollowed.append(f"{REGISTRY}: not found")
+        return {}, {}
+    for name, table in _tables(module):
+        if "PREVIOUSLY" in name:
+            removed.update(_removed(trees, module, table))
+        elif "MODELS" in name and _kind(name):
+            for architecture, entry in _entries(trees, module, table, str(_kind(name))):
+                found.setdefault(architecture, entry)
+    found.update(_plugin(trees))
+    return dict(sorted(found.items())), dict(sorted(removed.items()))
+
+
+def _tables(module: Module) -> Iterator[tuple[str, ast.Dict]]:
+    for node in module.tree.body:
+        target = (
+            node.targets[0]
+            if isinstance(node, ast.Assign)
+            else node.target
+            if isinstance(node, ast.AnnAssign)
+            else None
+        )
+        if (
+            isinstance(target, ast.Name)
+            and isinstance(node, (ast.Assign, ast.AnnAssign))
+            and isinstance(node.value, ast.Dict)
+        ):
+            yield target.id, node.value
+
+
+def _kind(name: str) -> str | None:
+    return next((kind for word, kind in KINDS if word in name), None)
+
+
+def _entries(trees: Trees, module: Module, table: ast.Dict, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for key, value in zip(table.keys, table.values, strict=True):
+        if key is None:
+            continue
+        try:
+            architecture, pair = trees.constant(module, key), trees.constant(module, value)
+        except NotConstant as stop:
+            trees.unfollowed.append(str(stop))
+            continue
+        if isinstance(pair, (tuple, list)) and len(pair) >= 2:
+            yield (
+                architecture,
+                {"kind": kind, "module": f"{MODELS_PACKAGE}.{pair[0]}", "class": pair[1], "at": module.at(key)},
+            )
+
+
+def _removed(trees: Trees, module: Module, table: ast.Dict) -> Iterator[tuple[str, dict[str, Any]]]:
+    for key, value in zip(table.keys, table.values, strict=True):
+        try:
+            yield (
+                trees.constant(module, key),
+                {"last": str(trees.constant(module, value)), "at": module.at(key or table)},
+            )
+        except NotConstant as stop:
+            trees.unfollowed.append(str(stop))
+
+
+def _plugin(trees: Trees) -> dict[str, Any]:
+    """``ModelRegistry.register_model("Arch", "module:Class")`` in the plugin."""
+    out: dict[str, Any] = {}
+    module = trees.module("vllm_ascend.models")
+    for node in ast.walk(module.tree) if module else ():
+        if not (
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "register_model"
+        ):
+            continue
+        assert module is not None
+        try:
+            architecture, place = (trees.constant(module, arg) for arg in node.args[:2])
+        except (NotConstant, ValueError) as stop:
+            trees.unfollowed.append(f"{module.at(node)}: {stop}")
+            continue
+        home, _, cls = str(place).partition(":")
+        out[architecture] = {"kind": "plugin", "module": home, "class": cls, "at": module.at(node), "plugin": True}
+    return out
