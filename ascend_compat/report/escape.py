@@ -9,6 +9,8 @@ from typing import Any
 _MARKDOWN = re.compile(r"[\\`*\[\]|~<>]|(?<![^\W_])_|_(?![^\W_])|(?<!\w)@(?=\w)|&(?=#?\w+;)|(?<!\w)#(?=\w)|!(?=\[)")
 _LINE_START = re.compile(r"^(\s*)(\d*)([-+#=.)])")
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "&#64;", "#": "&#35;"}
+#: A shell variable that the reader of a command has to set.
+VARIABLE = re.compile(r"\$[A-Z][A-Z0-9_]*", re.ASCII)
 _PUNCTUATION = re.compile(r"[^\w\s./-]|_", re.ASCII)
 _XML_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
@@ -87,10 +89,13 @@ def workflow_property(text: str) -> str:
 
 
 def shell(words: list[str]) -> str:
-    """One POSIX shell command; a control character in a word is spelled out rather than passed on."""
-    from shlex import join
+    """One POSIX shell command; a control character in a word is spelled out rather than passed on.
 
-    return join([visible(word) for word in words])
+    A word that is nothing but a variable (``$NODE0_IP``) stays one, so that the reader can set it.
+    """
+    from shlex import quote
+
+    return " ".join(f'"{word}"' if VARIABLE.fullmatch(word) else quote(visible(word)) for word in words)
 
 
 def yaml(data: Any) -> str:

@@ -102,6 +102,7 @@ def _commands(view: View) -> dict[str, Any]:
         label = view.say("launch.ready" if view.runs else "launch.conditional" if conditional else "launch.as_asked")
     return {
         "label": label,
+        "variables": serving.variables(view),
         "exports": serving.exports(launch) if launch else "",
         "nodes": [serving.command(argv) for argv in serving.nodes(launch)] if launch else [],
         "smoke": [(view.word(f"smoke.{request.name}"), request.command) for request in serving.smoke(view)],

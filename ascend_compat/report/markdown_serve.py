@@ -16,7 +16,8 @@ def launch(view: View, environment: bool = True) -> list[str]:
     if plan is None:
         return [paragraph(view.say("launch.none"))]
     parts = [_label(view), block(f"ss -lntp | grep ':{serving.port(view)} ' || true")]
-    parts += [block(serving.exports(plan))] if plan.env and environment else []
+    if environment:
+        parts += [paragraph(serving.variables(view)), block(serving.exports(plan)) if plan.env else ""]
     argvs = serving.nodes(plan)
     for index, argv in enumerate(argvs):
         parts += [heading(3, view.word("launch.node", index=index))] if len(argvs) > 1 else []

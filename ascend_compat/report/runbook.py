@@ -57,7 +57,8 @@ def _environment(view: View) -> list[str]:
     if launch is None or not launch.env:
         return [heading(2, view.word("runbook.env")), paragraph(view.say("runbook.env.none"))]
     note = paragraph(view.say("runbook.env.note"))
-    return [heading(2, view.word("runbook.env")), note, block(serving.exports(launch))]
+    parts = [heading(2, view.word("runbook.env")), note, paragraph(serving.variables(view))]
+    return [*parts, block(serving.exports(launch))]
 
 
 def _smoke(view: View) -> list[str]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ascend_compat.core.report import LaunchPart
-from ascend_compat.report.escape import shell
-from ascend_compat.report.view import View
+from ascend_compat.report.escape import VARIABLE, shell
+from ascend_compat.report.view import Sentence, View, code, joined, plain
 
 _DEFAULT_PORT = "8000"
 _BASE = "http://127.0.0.1"
@@ -24,7 +24,18 @@ class Smoke:
 
 def exports(launch: LaunchPart) -> str:
     """``export NAME=value`` lines in the order of the plan."""
-    return "\n".join(f"export {shell([f'{name}={value}'])}" for name, value in launch.env.items())
+    return "\n".join(f"export {shell([name])}={shell([value])}" for name, value in launch.env.items())
+
+
+def variables(view: View) -> Sentence:
+    """The variables that have to be set on each node before the commands, with their meaning; empty without any."""
+    launch = view.doc.launch
+    words = [*launch.env.values(), *(word for argv in nodes(launch) for word in argv)] if launch else []
+    found: list[Sentence] = []
+    for name in dict.fromkeys(word[1:] for word in words if VARIABLE.fullmatch(word)):
+        meaning = view.choice("variable", name)
+        found.append(joined(code(name), plain(f"({meaning})")) if meaning != name else code(name))
+    return joined(view.say("launch.variables"), joined(*found, between=", ")) if found else ()
 
 
 def command(argv: list[str]) -> str:

@@ -311,7 +311,7 @@ def _fp8() -> dict[str, Any]:
 
 
 def _w8a8() -> dict[str, Any]:
-    node = [*_launch("GLM-4.7-W8A8")["argv"], "--data-parallel-size", "2"]
+    node = [*_launch("GLM-4.7-W8A8")["argv"], "--data-parallel-size", "2", "--data-parallel-address", "$NODE0_IP"]
     row = {
         "targets": ["model.layers.*.mlp.experts"],
         "layer_type": "moe",
@@ -345,7 +345,7 @@ def _w8a8() -> dict[str, Any]:
             {"stage": "dummy-weights", "prediction": "pass", "reason": text("X.dummy", "Every layer is registered.")},
             {"stage": "real-weights", "prediction": "pass", "reason": text("X.real", "Stored as allocated.")},
         ],
-        "launch": _launch("GLM-4.7-W8A8", [[*node, "--headless"], node]),
+        "launch": _launch("GLM-4.7-W8A8", [node, [*node, "--headless"]]),
         "remedies": [],
     }
 

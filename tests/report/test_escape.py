@@ -100,6 +100,10 @@ def test_a_shell_command_has_the_words_it_was_given(words: list[str]) -> None:
     assert shlex.split(escape.shell(words)) == [escape.visible(word) for word in words]
 
 
+def test_only_a_whole_variable_is_left_to_the_shell() -> None:
+    assert escape.shell(["$NODE0_IP", "$(id)", "a$HOME", "$x"]) == "\"$NODE0_IP\" '$(id)' 'a$HOME' '$x'"
+
+
 @given(NASTY)
 def test_a_file_name_stays_in_its_folder(text: str) -> None:
     name = escape.file_name(text)

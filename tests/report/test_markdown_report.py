@@ -64,6 +64,12 @@ def test_a_compatible_model_has_a_command_without_a_warning(w8a8: ReportDocument
     assert "### Node 1" in launch
 
 
+def test_a_variable_of_the_command_is_explained_and_left_to_the_shell(w8a8: ReportDocument) -> None:
+    text = render_markdown(w8a8, "en")
+    assert "Set on each node first: `NODE0_IP` (address of node 0)" in text
+    assert '--data-parallel-address "$NODE0_IP"' in text
+
+
 def test_code_changes_are_named_only_where_source_has_to_change(fp8: ReportDocument, w8a8: ReportDocument) -> None:
     needed = render_markdown(fp8, "en").partition("Code changes")[2]
     assert "`vllm_ascend/quantization/compressed_tensors_config.py:355`" in needed
