@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from models import Model, deepseek_v3, glm47, launch, qwen3, qwen3_moe, qwen35, rules, target
+from memory_models import Model, deepseek_v3, glm47, launch, qwen3, qwen3_moe, qwen35, rules, target
 
 from ascend_compat.core.plan import Attempt
 from ascend_compat.core.profile import AttentionGroup, AttentionKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from models import Builder, Model, deepseek_v3, glm47, launch, profile, qwen3, qwen3_moe, qwen35, rules, target
+from memory_models import Builder, Model, deepseek_v3, glm47, launch, profile, qwen3, qwen3_moe, qwen35, rules, target
 
 from ascend_compat.core.plan import Layout, MemoryPlan
 from ascend_compat.core.profile import AttentionGroup, AttentionKind
@@ -57,8 +57,7 @@ def test_logged_deepseek_w8a8() -> None:
     ],
 )
 def test_worked_examples(model: Model, options: dict[str, object], expected: float) -> None:
-    tolerance = 0.01 if options.get("speculative") and model[1].quantization.groups else 0.001
-    assert weights(model, **options) == pytest.approx(expected, rel=tolerance)
+    assert weights(model, **options) == pytest.approx(expected, rel=0.001)
 
 
 @pytest.mark.parametrize(

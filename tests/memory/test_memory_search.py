@@ -8,7 +8,7 @@ from string import Formatter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models import RULES, Model, deepseek_v3, glm47, launch, qwen3, qwen3_moe, qwen35, rules, target
+from memory_models import RULES, Model, deepseek_v3, glm47, launch, qwen3, qwen3_moe, qwen35, rules, target
 
 from ascend_compat.core.facts import TensorGroup
 from ascend_compat.core.plan import Layout, MemoryPlan
