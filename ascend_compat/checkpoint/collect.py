@@ -10,7 +10,7 @@ from typing import Any
 from ascend_compat.checkpoint.aggregate import Aggregate
 from ascend_compat.checkpoint.config import DocumentError, read_config, read_document
 from ascend_compat.checkpoint.index import CrossCheck, Index, read_index
-from ascend_compat.checkpoint.problems import problem
+from ascend_compat.checkpoint.problems import problem, unfilled_unnoticed
 from ascend_compat.checkpoint.shard import ShardText, parse_shard, read_shard
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Finding
@@ -45,6 +45,7 @@ def read_checkpoint(source: CheckpointSource) -> CheckpointFacts:
         problems += _read_shards(source, index, shards, aggregate)
     tensors = aggregate.groups()
     problems += _strange_files(files)
+    quantized = "quantization_config" in config or side["quant_model_description.json"] is not None
     return CheckpointFacts(
         spec=source.spec,
         source=source.kind,
@@ -57,7 +58,7 @@ def read_checkpoint(source: CheckpointSource) -> CheckpointFacts:
         quant_description=side["quant_model_description.json"],
         hf_quant_config=side["hf_quant_config.json"],
         generation_config=side["generation_config.json"],
-        problems=tuple(problems),
+        problems=unfilled_unnoticed(problems) if quantized else tuple(problems),
     )
 
 

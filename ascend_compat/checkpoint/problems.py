@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from ascend_compat.core.finding import Evidence, EvidenceKind, Finding, Message, Param
@@ -60,4 +62,19 @@ def problem(message_id: str, path: str, **params: Param) -> Finding:
         evidence=(Evidence(kind, path),),
         remedy=None if weight.severity is Severity.INFO else Message(f"{code}.remedy", {"file": path}),
         undetermined=weight.undetermined,
+    )
+
+
+#: Problems that leave parameters without weights.
+_UNFILLED = ("AC105.missing", "AC108.absent", "AC109.escape")
+
+
+def unfilled_unnoticed(problems: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The same problems for a quantized checkpoint, where absent tensors give wrong output instead of an error.
+
+    vLLM looks for parameters that nothing filled only where there is no quantization (0.18.0 and 0.23.0
+    ``vllm/model_executor/model_loader/default_loader.py``, the check after ``load_weights``).
+    """
+    return tuple(
+        replace(found, effect=Effect.WRONG_OUTPUT) if found.message.id in _UNFILLED else found for found in problems
     )

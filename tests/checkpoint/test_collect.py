@@ -11,7 +11,7 @@ import pytest
 from ascend_compat.checkpoint.collect import read_checkpoint
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Finding
-from ascend_compat.core.verdict import Severity
+from ascend_compat.core.verdict import Effect, Severity
 from ascend_compat.errors import AscendCompatError, CheckpointError
 from ascend_compat.report.catalog import render
 from ascend_compat.source.local import LocalSource
@@ -147,6 +147,13 @@ def test_missing_shard(model: Path) -> None:
     assert ids(model, complete=False) == ["AC105.uncached"]
     assert read(model, complete=False).problems[0].undetermined
     check_sentences(read(model).problems + read(model, complete=False).problems)
+
+
+def test_missing_shard_of_a_quantized_model_goes_unnoticed(model: Path) -> None:
+    (model / "two.safetensors").unlink()
+    assert read(model).problems[0].effect is Effect.FAILS_AT_STARTUP
+    (model / "config.json").write_text('{"quantization_config": {}}')
+    assert read(model).problems[0].effect is Effect.WRONG_OUTPUT
 
 
 def test_weights_that_were_not_fetched(model: Path) -> None:
