@@ -121,11 +121,11 @@ class _Handler(BaseHTTPRequestHandler):
             left = end - start + 1
             while left > 0:
                 chunk = file.read(min(left, 1 << 16))
+                server.sent += len(chunk)
                 try:
                     self.wfile.write(chunk)
                 except OSError:
                     return None
-                server.sent += len(chunk)
                 left -= len(chunk)
         return None
 
