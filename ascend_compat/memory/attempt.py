@@ -74,7 +74,8 @@ def memory_failure(case: Case, rank: RankMemory, kv: KvPlan | None) -> Message |
 
 def _numbers(code: str, required: int, limit: int, available: int, rank: RankMemory, **more: int) -> Message:
     params = byte_params(required, limit, available)
-    return Message(code, {**params, "weights_gib": round(gib(rank.weights), 2), **more})
+    parts = {"weights_gib": round(gib(rank.weights), 2), "activation_gib": round(gib(rank.activation), 2)}
+    return Message(code, {**params, **parts, **more})
 
 
 def byte_params(required: int, limit: int, available: int) -> dict[str, Param]:

@@ -23,7 +23,7 @@ def local_experts(case: Case, layout: Layout) -> int:
 
 
 def uses_mc2(case: Case, layout: Layout) -> bool:
-    """Whether the MC2 communicator is created (A 0.23.0 vllm_ascend/ascend_forward_context.py:239)."""
+    """Whether the MC2 communicator is created (A 0.23.0 vllm_ascend/ascend_forward_context.py:240)."""
     device, size = case.target.soc.device_type, ep_size(layout)
     if case.profile.moe is None or size == 1:
         return False

@@ -161,12 +161,12 @@ def redundant_experts(case: Case) -> int:
 
 
 def shared_experts_whole(case: Case) -> bool:
-    """Whether every rank keeps the whole shared expert (A 0.18.0 vllm_ascend/utils.py:794)."""
+    """Whether every rank keeps the whole shared expert (A 0.18.0 vllm_ascend/utils.py:796)."""
     return bool(case.option("enable_shared_expert_dp") or case.option("enable_flashcomm1"))
 
 
 def context_parallel(case: Case) -> bool:
-    """Whether DSA context parallelism keeps whole q_b and kv_b projections (A 0.18.0 vllm_ascend/utils.py:1166)."""
+    """Whether DSA context parallelism keeps whole q_b and kv_b projections (A 0.18.0 vllm_ascend/utils.py:1240)."""
     if not any(group.kind is AttentionKind.DSA for group in case.profile.attention):
         return False
     implied = case.switch("dsa_cp_with_flashcomm") and case.option("enable_flashcomm1")
