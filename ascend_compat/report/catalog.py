@@ -64,10 +64,11 @@ def segments(message_id: str, params: Mapping[str, Param], lang: str = DEFAULT_L
 
 
 def prose(text: str) -> list[Segment]:
-    """A finished sentence in stretches: only what stands between backticks is code."""
+    """A finished sentence in stretches: only what stands between backticks is code; an odd one is a character."""
     stretches = text.split("`")
-    closed = len(stretches) % 2 == 1
-    return [Segment(stretch, closed and index % 2 == 1) for index, stretch in enumerate(stretches) if stretch]
+    if len(stretches) % 2 == 0:
+        return [Segment(text)]
+    return [Segment(stretch, index % 2 == 1) for index, stretch in enumerate(stretches) if stretch]
 
 
 def is_identifier(value: str) -> bool:

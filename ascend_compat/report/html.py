@@ -7,6 +7,7 @@ from typing import Any
 from ascend_compat.core.report import FindingRow, ReportDocument
 from ascend_compat.report import serving
 from ascend_compat.report.catalog import DEFAULT_LANGUAGE
+from ascend_compat.report.escape import html as escape_html
 from ascend_compat.report.escape import visible
 from ascend_compat.report.ladder import steps
 from ascend_compat.report.rows import answer, memory, model, support
@@ -18,6 +19,7 @@ _HTML_LANG = {"en": "en", "zh": "zh-CN"}
 def render_html(doc: ReportDocument, lang: str = DEFAULT_LANGUAGE) -> str:
     """The report as one HTML page; it needs no network and runs no script."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
 
     environment = Environment(
         loader=PackageLoader("ascend_compat.report"),
@@ -27,6 +29,7 @@ def render_html(doc: ReportDocument, lang: str = DEFAULT_LANGUAGE) -> str:
         lstrip_blocks=True,
     )
     environment.filters["seen"] = lambda text: visible(str(text), keep="\n\t")
+    environment.filters["breakable"] = lambda text: Markup(escape_html(text).replace("/", "/<wbr>"))
     view = View(doc, lang)
     return environment.get_template("report.html.j2").render(
         lang=_HTML_LANG.get(lang, lang), view=view, doc=doc, word=view.word, **_parts(view)
