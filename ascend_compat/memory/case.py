@@ -10,11 +10,16 @@ from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Evidence, EvidenceKind, Message
 from ascend_compat.core.profile import AttentionGroup, AttentionKind, ModelProfile
 from ascend_compat.core.target import LaunchProfile, Target
+from ascend_compat.errors import UsageError
 from ascend_compat.memory.rules import MemoryRules
 
 RULE_FILE = "rules/curated/memory.toml"
 RECURRENT = (AttentionKind.GDN, AttentionKind.MAMBA)
 LATENT = (AttentionKind.MLA, AttentionKind.DSA)
+_POSITIVE = (
+    "tp", "dp", "pp", "max_model_len", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization",
+    "kv_cache_memory_bytes",
+)  # fmt: skip
 _DTYPE_BYTES = {"float32": 4, "float": 4, "bfloat16": 2, "float16": 2, "half": 2, "auto": 2}
 
 
@@ -90,7 +95,11 @@ def make_case(
     rules: MemoryRules,
     release: Mapping[str, Any],
 ) -> Case:
-    """Resolve every setting: the launch profile wins, then the release's own default, then the curated fallback."""
+    """Resolve every setting: the launch profile wins, then the release's own default, then the curated fallback.
+
+    Raises :class:`UsageError` for a launch setting that is not positive or a utilization outside (0, 1].
+    """
+    _check(launch)
     evidence: list[Evidence] = []
     unknown: list[Message] = []
     utilization = launch.gpu_memory_utilization
@@ -113,6 +122,16 @@ def make_case(
         launch.max_num_seqs or rules.integer("default_num_seqs"), _element_bytes(profile, launch), draft, spec,
         tuple(evidence), tuple(unknown),
     )  # fmt: skip
+
+
+def _check(launch: LaunchProfile) -> None:
+    for name in _POSITIVE:
+        value = getattr(launch, name)
+        if value is not None and value <= 0:
+            raise UsageError(f"--{name.replace('_', '-')} {value} is not positive", "give a number above 0")
+    share = launch.gpu_memory_utilization
+    if share is not None and share > 1:
+        raise UsageError(f"--gpu-memory-utilization {share} is above 1", "give a share such as 0.9")
 
 
 def _default(

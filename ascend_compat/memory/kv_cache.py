@@ -50,12 +50,12 @@ def token_bytes(case: Case, group: AttentionGroup, tp: int) -> int | None:
     """
     size, stored = case.element_bytes, _stored_bytes(case)
     if group.kind in LATENT:
-        if group.kv_lora_rank is None or group.qk_rope_head_dim is None:
+        if not group.kv_lora_rank or group.qk_rope_head_dim is None:
             return None
         if group.kind is AttentionKind.MLA:
             return group.kv_lora_rank * stored + group.qk_rope_head_dim * size
         return _sparse_bytes(case, group.kv_lora_rank + group.qk_rope_head_dim, group.index_head_dim or 0)
-    if group.head_dim is None or group.kv_heads is None:
+    if not group.head_dim or not group.kv_heads:
         return None
     width = group.head_dim + (group.v_head_dim or group.head_dim)
     return max(1, cdiv(group.kv_heads, tp)) * width * stored

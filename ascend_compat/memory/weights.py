@@ -131,7 +131,7 @@ def _expert_bytes(case: Case, piece: Piece, layout: Layout) -> int:
     world = layout.tp * layout.dp
     if layout.ep:
         # Extra experts come in proportion to the routed ones, so that stacked layers scale alike.
-        routed = case.profile.moe.routed if case.profile.moe else 1
+        routed = max(1, case.profile.moe.routed) if case.profile.moe else 1
         count = cdiv(piece.per_layer * (routed + redundant_experts(case)), routed * world)
         return _tensor_bytes(piece, piece.out, piece.inner) * count
     if piece.shard == "expert_column":
@@ -151,7 +151,9 @@ def _tensor_bytes(piece: Piece, out: int, inner: int) -> int:
     size += scheme.per_out * out + scheme.per_in * inner
     if piece.shard == "expert_column":
         size += scheme.gate_up_per_out * out
-    return size + (scheme.group_bytes * out * cdiv(inner, piece.group_size) if piece.group_size else 0)
+    return size + (
+        scheme.group_bytes * out * cdiv(inner, piece.group_size) if piece.group_size and piece.group_size > 0 else 0
+    )
 
 
 def redundant_experts(case: Case) -> int:

@@ -236,7 +236,7 @@ names = st.text("abc.*_experts", min_size=1, max_size=30) | st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(names, shapes, st.sampled_from(["BF16", "I8", "F8_E4M3", "I32", "U8", "BOOL", "I64"]))))
 def test_hostile_tensors_never_raise(rows: list[tuple[str, tuple[int, ...], str]]) -> None:
     facts, prof = glm47()
@@ -244,3 +244,40 @@ def test_hostile_tensors_never_raise(rows: list[tuple[str, tuple[int, ...], str]
     result = plan((replace(facts, tensors=(*facts.tensors, *odd)), prof), tp=8)
     assert result.studied is not None and result.studied.rank is not None
     assert result.studied.rank.weights >= 82 * GIB
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"tp": 0}, {"dp": -1}, {"gpu_memory_utilization": 1.5}, {"max_model_len": 0}, {"kv_cache_memory_bytes": -1}],
+)
+def test_impossible_settings_are_usage_errors(options: dict[str, object]) -> None:
+    with pytest.raises(UsageError) as caught:
+        plan(glm47(), **options)
+    assert "--" in str(caught.value) and caught.value.hint
+
+
+sizes = st.none() | st.integers(0, 1 << 40)
+kinds = st.sampled_from([kind for kind in AttentionKind if kind is not AttentionKind.UNKNOWN])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    kinds, kinds, st.lists(sizes, min_size=10, max_size=10), st.integers(0, 200), st.integers(0, 300), sizes, sizes,
+)  # fmt: skip
+def test_hostile_profiles_never_raise(
+    first: AttentionKind, second: AttentionKind, s: list[int | None], layers: int, routed: int, vocab: int, width: int
+) -> None:
+    facts, prof = glm47()
+    assert prof.moe is not None
+    groups = (
+        AttentionGroup(first, tuple(range(layers)), *s[:8], window=s[8], conv_kernel=s[9]),
+        AttentionGroup(second, tuple(range(layers, 2 * layers)), *reversed(s[:8]), window=s[9], conv_kernel=s[8]),
+    )
+    moe = replace(prof.moe, routed=routed, top_k=s[0], intermediate_size=width or 0)
+    odd = replace(
+        prof, attention=groups, moe=moe, layers=2 * layers, vocab_size=vocab, hidden_size=width, max_positions=s[1]
+    )
+    for options in ({}, {"tp": 8}, {"tp": 4, "pp": 2}):
+        result = plan((facts, odd), **options)
+        assert result.studied is None or result.studied.fits == (result.studied.first_failure is None)
+        memory_findings(result, target(), launch(**options))
