@@ -30,9 +30,9 @@ class Report(doc.ReportDocument):
 
     def to_markdown(self, lang: str = "en") -> str:
         """``ANALYSIS_REPORT.md`` in English (``en``) or Chinese (``zh``)."""
-        from ascend_compat.report.markdown import MarkdownRenderer
+        from ascend_compat.report.markdown import render_markdown
 
-        return MarkdownRenderer(lang).render(self)
+        return render_markdown(self, lang)
 
 
 def analyze(

@@ -13,6 +13,8 @@ _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "&#64;", "#": "&#35;"}
 VARIABLE = re.compile(r"\$[A-Z][A-Z0-9_]*", re.ASCII)
 _PUNCTUATION = re.compile(r"[^\w\s./-]|_", re.ASCII)
 _XML_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+#: Line breaks that YAML folds into a plain one unless they are escaped.
+_YAML_BREAKS = frozenset("\r\x85\u2028\u2029")
 _FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -106,7 +108,8 @@ def yaml(data: Any) -> str:
         """A safe dumper of our own, so that the representer below touches nobody else's."""
 
     def text(dumper: pyyaml.SafeDumper, value: str) -> pyyaml.ScalarNode:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+        style = '"' if set(value) & _YAML_BREAKS else "|" if "\n" in value else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     Dumper.add_representer(str, text)
     dumped: str = pyyaml.dump(data, Dumper=Dumper, allow_unicode=True, sort_keys=False, width=10_000)
