@@ -55,9 +55,14 @@ def _cell(args: argparse.Namespace, release: str, soc: str) -> Cell:
 def _releases(args: argparse.Namespace) -> list[str]:
     if args.target is not None:
         return [args.target]
+    from ascend_compat.errors import RuleError
     from ascend_compat.knowledge.load import Rules, rules_directory
 
-    return Rules(rules_directory(args.rules)).releases()
+    rules = Rules(rules_directory(args.rules))
+    releases = rules.releases()
+    if not releases:
+        raise RuleError(f"no packs under {rules.directory / 'packs'}", "build one: ascend-compat rules build")
+    return releases
 
 
 def _socs(args: argparse.Namespace) -> list[str]:

@@ -136,7 +136,7 @@ def _way(screen: Screen, view: View) -> None:
     if not rows:
         screen.sentence(view.say("way.unknown"))
     for row in rows:
-        parts = [part for part in (row.precision, row.release, row.soc) if part]
+        parts = answer.conditions(view, row)
         parts += [f"{row.npus} NPU"] if row.npus else []
         parts += [view.word("way.verified" if row.verified else "way.derived")]
         action: Sentence = joined(view.text(row.action), plain(f"({', '.join(parts)})"))

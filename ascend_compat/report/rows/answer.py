@@ -39,13 +39,19 @@ def remedies(view: View) -> Table:
         (
             plain(row.rank),
             view.text(row.action),
-            _conditions(row),
+            _conditions(view, row),
             plain(row.npus),
             plain(view.word("way.verified" if row.verified else "way.derived")),
         )
         for row in sorted(view.doc.remedies, key=lambda remedy: remedy.rank)
     ]
     return view.table("rank action conditions npus basis", rows)
+
+
+def conditions(view: View, row: RemedyRow) -> list[str]:
+    """What a remedy presupposes: precision, release, device."""
+    precision = [view.choice("precision", row.precision)] if row.precision else []
+    return [*precision, *(part for part in (row.release, row.soc) if part)]
 
 
 def code_changes(view: View) -> list[FindingRow]:
@@ -77,6 +83,5 @@ def provenance(view: View) -> Table:
     return view.table("question answer", [(plain(view.word(f"brief.{name}")), row) for name, row in rows])
 
 
-def _conditions(row: RemedyRow) -> Sentence:
-    parts = [part for part in (row.precision, row.release, row.soc) if part]
-    return plain(", ".join(parts)) if parts else BLANK
+def _conditions(view: View, row: RemedyRow) -> Sentence:
+    return plain(", ".join(conditions(view, row))) or BLANK

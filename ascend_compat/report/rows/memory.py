@@ -64,7 +64,10 @@ def capacity(view: View) -> Table:
 def breakdown(view: View) -> Table:
     """Where the weights of the worst rank go, largest first."""
     items = sorted(view.doc.memory.breakdown, key=lambda row: -row.bytes)
-    rows = [(plain(row.name), plain(size(row.bytes)), plain(row.spread)) for row in items]
+    rows = [
+        (plain(_weight(view, row.name)), plain(size(row.bytes)), plain(view.choice("spread", row.spread)))
+        for row in items
+    ]
     return view.table("weights per_rank spread", rows)
 
 
@@ -85,7 +88,7 @@ def alternatives(view: View) -> Table:
     """The same model in other precisions or on other devices."""
     rows = [
         (
-            plain(row.precision),
+            plain(view.choice("precision", row.precision)),
             plain(f"{row.soc} ({size(row.npu_memory_bytes)})"),
             plain(row.release),
             plain(view.choice("verdict", row.verdict.value)) if row.verdict else BLANK,
@@ -117,6 +120,12 @@ def _attempt(view: View, row: TriedRow) -> tuple[Sentence, ...]:
         plain(view.word("yes" if row.fits else "no")),
         view.text(row.first_failure) if row.first_failure else BLANK,
     )
+
+
+def _weight(view: View, name: str) -> str:
+    """The name of a piece in words; a prefix such as ``MTP:`` stays before it."""
+    prefix, colon, piece = name.rpartition(": ")
+    return f"{prefix}{colon}{view.choice('weight', piece)}"
 
 
 def _left(row: TriedRow) -> int:
