@@ -250,7 +250,7 @@ def _fp8() -> dict[str, Any]:
         "scheme": "W8A8_DYNAMIC",
         "stored_dtype": "F8_E4M3",
         "allocated_dtype": "int8",
-        "outcome": "silent-cast",
+        "outcome": "wrong-output",
     }
     linear = {"targets": ["Linear"], "layer_type": "linear", "implementation": "AscendW8A8DynamicLinearMethod"}
     moe = {"targets": ["Linear"], "layer_type": "moe", "implementation": "AscendW8A8DynamicFusedMoEMethod"}
@@ -321,7 +321,7 @@ def _w8a8() -> dict[str, Any]:
         "stored_dtype": "I8",
         "allocated_dtype": "int8",
         "modules": 42_720,
-        "outcome": "match",
+        "outcome": "ok",
         "at": f"{METHODS}:147",
     }
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ascend_compat.core.report import OperatorRow, QuantRow
-from ascend_compat.report.view import Sentence, Table, View, code, codes, number, plain
+from ascend_compat.report.view import Sentence, Table, View, code, codes, joined, number, plain
 
 #: Worst first: the state of a category is that of its worst operator.
 _STATUS_ORDER = ("cuda-only", "unresolved", "patched", "native", "replaced")
@@ -67,9 +67,10 @@ def quantization_facts(view: View) -> list[Sentence]:
     if part.method is None and part.resolved_method is None:
         return [view.say("quantization.float")]
     found = "quantization.detected" if part.auto_detected else "quantization.given"
+    found = found if part.resolved_method else "quantization.unresolved"
     facts = [
-        view.say("quantization.declared", method=part.method, format=part.format or "-"),
-        view.say(found, method=part.resolved_method, config=part.config_class),
+        view.say("quantization.declared", method=part.method or "-", format=part.format or "-"),
+        view.say(found, method=part.resolved_method, config=part.config_class and _short(part.config_class)),
         view.say("quantization.kv_cache", kv_cache=part.kv_cache)
         if part.kv_cache
         else view.say("quantization.kv_float"),
@@ -103,13 +104,13 @@ def gates(view: View) -> Table:
 
 def _quant_row(view: View, row: QuantRow) -> tuple[Sentence, ...]:
     return (
-        plain(f"{row.layer_type} ({', '.join(row.targets)}) x {number(row.modules)}"),
+        joined(plain(row.layer_type), codes(_some(row.targets, 3)), plain(f"x {number(row.modules)}")),
         plain(row.declared),
         code(row.stored_dtype),
         code(row.scheme),
         code(row.allocated_dtype),
         plain(view.choice("outcome", row.outcome)),
-        code(row.implementation),
+        code(row.implementation and _short(row.implementation)),
         code(row.at),
     )
 
@@ -126,6 +127,11 @@ def _gate(group: list[OperatorRow]) -> int:
     """Index into the gate states: the worst operator decides."""
     statuses = {row.status for row in group}
     return 0 if statuses & set(_FAILING) else 1 if statuses & set(_OPEN) else 2
+
+
+def _short(name: str) -> str:
+    """The class at the end of a dotted name; its file stands in the evidence."""
+    return name.rpartition(":")[2].rpartition(".")[2]
 
 
 def _some(names: list[str], limit: int = 6) -> list[str]:
