@@ -14,6 +14,7 @@ from ascend_compat.memory.case import Case
 from ascend_compat.memory.rules import ModuleRule, SchemeRule, Shard
 
 UNRECOGNISED = "unrecognised, kept whole"
+_MODELSLIM = re.compile(r"W(\d+)A(\d+)(_DYNAMIC)?(?:$|_PER|_MIX)")
 _PACKED = {"I32": 1, "U8": 1, "I8": 0}
 
 
@@ -93,14 +94,13 @@ def _stored(
     if group.dtype in storage.float_dtypes or piece.shard == "latent_column":
         return replace(piece, bits=8 * _float_bytes(case, rule))
     found = quantized.get(group.module) or quantized.get(group.template)
-    weights = found.weights if found else None
     scheme = _scheme(case, group, piece, found)
     if scheme is None:
         return replace(piece, bits=DTYPE_BITS[group.dtype])
     unpack = DTYPE_BITS[group.dtype] // scheme.weight_bits if _is_packed(case, group, scheme) else 1
     axis = _PACKED.get(group.dtype, 1)
     out, inner = (piece.out * unpack, piece.inner) if axis == 0 else (piece.out, piece.inner * unpack)
-    size = weights.group_size if weights else None
+    size = _group_size(case, found)
     return replace(piece, out=out, inner=inner, bits=scheme.weight_bits, scheme=scheme, group_size=size)
 
 
@@ -116,11 +116,8 @@ def _is_packed(case: Case, group: TensorGroup, scheme: SchemeRule) -> bool:
 
 def _scheme(case: Case, group: TensorGroup, piece: Piece, found: QuantGroup | None) -> SchemeRule | None:
     """The storage rule of a quantized weight: by declared bits where the profile says them, else by stored dtype."""
-    weights = found.weights if found else None
-    bits = weights.num_bits if weights else DTYPE_BITS[group.dtype]
-    activations = found.activations if found else None
-    dynamic = (activations.dynamic is not False) if activations else None
-    weight_only = found is not None and weights is not None and activations is None
+    bits, dynamic, weight_only = _declared(found)
+    bits = bits or DTYPE_BITS[group.dtype]
     expert = piece.shard.startswith("expert")
     for rule in case.rules.storage.schemes:
         if rule.bits != bits or (rule.expert is not None and rule.expert != expert):
@@ -131,6 +128,32 @@ def _scheme(case: Case, group: TensorGroup, piece: Piece, found: QuantGroup | No
             continue
         return rule
     return None
+
+
+def _declared(found: QuantGroup | None) -> tuple[int | None, bool | None, bool]:
+    """Weight bits, whether activations are quantized per token, and whether only weights are quantized.
+
+    ModelSlim says it in a name (``W8A8_DYNAMIC``, ``W4A16``), the other formats in arguments.
+    """
+    if found is None:
+        return None, None, False
+    if found.weights is not None:
+        activations = found.activations
+        dynamic = activations.dynamic is not False if activations else None
+        return found.weights.num_bits, dynamic, activations is None
+    name = _MODELSLIM.match(found.declared)
+    if name is None:
+        return None, None, False
+    return int(name.group(1)), name.group(3) is not None, name.group(2) == "16"
+
+
+def _group_size(case: Case, found: QuantGroup | None) -> int | None:
+    """Weights that share a scale; a ModelSlim description names it once for the whole checkpoint."""
+    if found is not None and found.weights is not None:
+        return found.weights.group_size
+    size = (case.facts.quant_description or {}).get("group_size")
+    grouped = found is not None and found.declared.startswith("W4")
+    return size if grouped and isinstance(size, int) else None
 
 
 def _float_bytes(case: Case, rule: ModuleRule | None) -> int:

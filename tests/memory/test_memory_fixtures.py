@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from memory_models import RULES, glm47, launch, qwen35, rules, target
+from memory_models import RULES, launch, rules, target
 
 from ascend_compat.checkpoint.collect import read_checkpoint
+from ascend_compat.classify.profile import classify
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.plan import Layout
 from ascend_compat.core.units import GIB
@@ -33,7 +34,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Checkpoint
 
 def test_glm47_from_headers_needs_two_nodes_in_bf16(read: Callable[[str], CheckpointFacts]) -> None:
     facts = read("glm-4.7-bf16")
-    result = make_plan(facts, glm47()[1], target(), launch(), rules(), {})
+    result = make_plan(facts, classify(facts), target(), launch(), rules(), {})
     assert result.minimum == Layout(16, 2, 8, 2, 1, True)
     assert result.studied is not None and result.studied.rank is not None
     # Derived term by term in docs/memory.md.
@@ -43,7 +44,7 @@ def test_glm47_from_headers_needs_two_nodes_in_bf16(read: Callable[[str], Checkp
 
 def test_glm47_from_headers_needs_one_node_in_w8a8(read: Callable[[str], CheckpointFacts]) -> None:
     facts = read("glm-4.7-w8a8")
-    result = make_plan(facts, glm47(True)[1], target(), launch(), rules(), {})
+    result = make_plan(facts, classify(facts), target(), launch(), rules(), {})
     assert result.minimum == Layout(8, 1, 8, 1, 1, True)
     assert result.studied is not None and result.studied.rank is not None
     assert result.studied.rank.weights / GIB == pytest.approx(41.67, rel=0.001)
@@ -52,7 +53,7 @@ def test_glm47_from_headers_needs_one_node_in_w8a8(read: Callable[[str], Checkpo
 def test_qwen35_from_headers_to_the_token(read: Callable[[str], CheckpointFacts]) -> None:
     facts = read("qwen3.5-0.8b")
     options = launch(tp=1, max_model_len=512, enforce_eager=True, kv_cache_memory_bytes=int(43.65 * GIB))
-    studied = make_plan(facts, qwen35()[1], target(), options, rules(), {}).studied
+    studied = make_plan(facts, classify(facts), target(), options, rules(), {}).studied
     assert studied is not None and studied.rank is not None and studied.kv is not None
     assert studied.rank.weights / GIB == pytest.approx(1.714, abs=0.001)
     assert (studied.kv.pages, studied.kv.requests, studied.kv.tokens) == (3660, 915, 468_480)

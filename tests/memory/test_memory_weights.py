@@ -8,7 +8,7 @@ import pytest
 from memory_models import Builder, Model, deepseek_v3, glm47, launch, profile, qwen3, qwen3_moe, qwen35, rules, target
 
 from ascend_compat.core.plan import Layout, MemoryPlan
-from ascend_compat.core.profile import AttentionGroup, AttentionKind
+from ascend_compat.core.profile import AttentionGroup, AttentionKind, QuantArgs, QuantGroup, QuantProfile
 from ascend_compat.core.target import Target
 from ascend_compat.core.units import GIB
 from ascend_compat.memory.plan import make_plan
@@ -152,8 +152,6 @@ def test_buffers_and_unused_mtp_are_not_loaded() -> None:
 
 
 def test_packed_int4_is_counted_by_its_logical_size() -> None:
-    from ascend_compat.core.profile import QuantArgs, QuantGroup, QuantProfile
-
     b = Builder()
     b.ends(64, 64, tied=True)
     b.add("model.layers.*.mlp.up_proj.weight_packed", (256, 8), range(2), dtype="I32")
@@ -173,3 +171,18 @@ def test_studied_layout_is_the_one_asked_for() -> None:
     assert result.studied is not None
     assert result.studied.layout == Layout(32, 4, 8, 4, 1, True)
     assert result.minimum == Layout(16, 2, 8, 2, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("declared", "per_row", "per_column"), [("W8A8_DYNAMIC", 8, 0), ("W8A8", 12, 6), ("UNHEARD_OF", 8, 0)]
+)
+def test_modelslim_schemes_are_named(declared: str, per_row: int, per_column: int) -> None:
+    b = Builder(w8=True)
+    b.ends(64, 64, tied=True)
+    b.linear("model.layers.*.mlp.up_proj", (256, 64), range(2))
+    group = QuantGroup((declared,), declared, None, None, "I8", tuple(b.modules), 2)
+    attention = AttentionGroup(AttentionKind.GQA, (0, 1), 4, 4, 16)
+    prof = profile(b, hidden_size=64, layers=2, vocab_size=64, max_positions=16, attention=(attention,))
+    prof = replace(prof, quantization=QuantProfile("modelslim", declared, (group,)))
+    breakdown = {i.name: i.bytes for i in plan((b.facts(), prof), tp=1).breakdown}
+    assert breakdown["dense MLP"] == 2 * (256 * 64 + 256 * per_row + 64 * per_column)
