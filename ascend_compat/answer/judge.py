@@ -1,4 +1,4 @@
-"""One judgement: replay, memory plan and findings of a checkpoint on a target; used for the question and every remedy."""
+"""One judgement: replay, memory plan and findings of a checkpoint on a target, for the question and every remedy."""
 
 from __future__ import annotations
 

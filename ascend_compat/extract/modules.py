@@ -23,8 +23,8 @@ DEPTH = 8
 def extract_modules(trees: Trees, architectures: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """``model_classes`` and ``layer_classes``: what is reachable from the registered architectures.
 
-    A child's ``at`` is a line of the file that its class's ``at`` names; ``quant`` says whether it is given the
-    quantization configuration.
+    A child's ``at`` is a line of the file that its class's ``at`` names; a class that starts with ``:`` is of the same
+    module; ``quant`` says that it is given the quantization configuration.
     """
     walk = _Walk(trees)
     for entry in architectures.values():
@@ -212,20 +212,18 @@ class _Opened:
         return found.fqn if external and found.fqn.startswith(("torch.nn", "transformers", "timm")) else None
 
     def _child(self, call: ast.Call, fqn: str, many: bool) -> dict[str, Any]:
-        made: dict[str, Any] = {"class": fqn, "at": call.lineno}
+        home, _, name = fqn.partition(":")
+        made: dict[str, Any] = {"class": f":{name}" if home == self.module.name else fqn, "at": call.lineno}
         if many:
             made["list"] = True
         if _is_model(fqn):
             self.inner.append(fqn)
             return made
         self.walk.leaves.add(fqn)
-        given = {k.arg: k.value for k in call.keywords}
-        if "quant_config" in given:
-            made["quant"] = not (
-                isinstance(given["quant_config"], ast.Constant) and given["quant_config"].value is None
-            )
-        elif not any(isinstance(a, ast.Name) and a.id == "quant_config" for a in call.args):
-            made["quant"] = False
+        given = [k.value for k in call.keywords if k.arg == "quant_config"]
+        named = [a for a in call.args if ast.unparse(a).rpartition(".")[2] == "quant_config"]
+        if named or any(ast.unparse(value) != "None" for value in given):
+            made["quant"] = True
         return made
 
 

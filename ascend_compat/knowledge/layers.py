@@ -35,7 +35,7 @@ class Leaf:
     cls: str
     lineage: tuple[str, ...]
     at: str
-    quantized: bool | None
+    quantized: bool
     chain: tuple[tuple[str, str], ...]
 
     @property
@@ -86,9 +86,9 @@ class ModuleTree:
             pending.extend(entry.get("bases", []))
         return None
 
-    def _children(self, fqn: str) -> dict[str, tuple[str, list[Mapping[str, Any]]]]:
-        """Attributes a class or its bases build: the file that does it, and the alternatives."""
-        out: dict[str, tuple[str, list[Mapping[str, Any]]]] = {}
+    def _children(self, fqn: str) -> dict[str, tuple[str, str, list[Mapping[str, Any]]]]:
+        """Attributes a class or its bases build: the module and file that do it, and the alternatives."""
+        out: dict[str, tuple[str, str, list[Mapping[str, Any]]]] = {}
         pending, seen = [fqn], set()
         while pending:
             name = pending.pop(0)
@@ -97,7 +97,7 @@ class ModuleTree:
                 continue
             seen.add(name)
             for attr, made in entry.get("children", {}).items():
-                out.setdefault(attr, (str(entry["at"]).rpartition(":")[0], made))
+                out.setdefault(attr, (name.partition(":")[0], str(entry["at"]).rpartition(":")[0], made))
             pending.extend(entry.get("bases", []))
         return out
 
@@ -106,9 +106,9 @@ class ModuleTree:
             return
         for name, shards in (self._literal(fqn, "packed_modules_mapping") or {}).items():
             self.packed.setdefault(name, shards)
-        for attr, (file, alternatives) in self._children(fqn).items():
+        for attr, (home, file, alternatives) in self._children(fqn).items():
             for made in alternatives:
-                name = made["class"]
+                name = f"{home}{made['class']}" if made["class"].startswith(":") else made["class"]
                 inner = f"{path}.{attr}" if path else attr
                 inner = f"{inner}.*" if made.get("list") else inner
                 if name == "dynamic":
@@ -121,7 +121,7 @@ class ModuleTree:
                 else:
                     layer = self.pack.get("layer_classes", {}).get(name, {})
                     lineage = tuple(layer.get("bases", ()))
-                    yield Leaf(inner, name, lineage, place, made.get("quant"), (*chain, link))
+                    yield Leaf(inner, name, lineage, place, made.get("quant") is True, (*chain, link))
 
 
 def fill(tree: ModuleTree, facts: CheckpointFacts, profile: ModelProfile) -> tuple[list[Bucket], list[TensorGroup]]:

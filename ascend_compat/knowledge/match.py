@@ -89,7 +89,7 @@ def match(
     mapper = tree.attribute("hf_to_vllm_mapper")
     out.prepared = replay.prepare(tree.attribute("packed_modules_mapping") or {}, _mapper(mapper) if mapper else None)
     for bucket in buckets:
-        if bucket.leaf.kind in (LINEAR, MOE, EMBEDDING) and bucket.leaf.quantized is not False:
+        if bucket.leaf.kind in (LINEAR, MOE, EMBEDDING) and bucket.leaf.quantized:
             out.groups.extend(_groups(replay, bucket, facts, profile))
     reads = pack.get("scheme_reads", {})
     for group in out.groups:
@@ -122,7 +122,7 @@ _EXPERT = re.compile(r"\.experts\.(\d+)\.")
 def _condensed(description: Mapping[str, Any]) -> dict[str, Any]:
     """A ModelSlim description without the experts that say what expert 0 of their layer says.
 
-    Releases look up expert 0 and ask for any key under a prefix, so the answers stay the same; 130,000 keys become 1,500.
+    Releases look up expert 0 and ask for any key under a prefix: the answers stay the same, 130,000 keys become 1,500.
     """
     out: dict[str, Any] = {}
     for name, value in description.items():

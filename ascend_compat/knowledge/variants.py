@@ -26,7 +26,7 @@ _QUANTIZED_DTYPES = frozenset({"F8_E4M3", "F8_E5M2", "I8"})
 
 
 def float_variant(facts: CheckpointFacts, profile: ModelProfile) -> CheckpointFacts | None:
-    """The checkpoint dequantized to the model's dtype; ``None`` when weights are packed: their shape is not their own."""
+    """The checkpoint dequantized to the model's dtype; ``None`` when weights are packed (their shape differs)."""
     if any(
         group.parameter in ("weight_packed", "qweight") or group.template.endswith("_blocks") for group in facts.tensors
     ):
@@ -50,7 +50,7 @@ def modelslim_variant(facts: CheckpointFacts, profile: ModelProfile, tree: Modul
     quantizable = {
         (group.template, bucket.layers)
         for bucket in buckets
-        if bucket.leaf.kind in (LINEAR, MOE) and bucket.leaf.quantized is not False
+        if bucket.leaf.kind in (LINEAR, MOE) and bucket.leaf.quantized
         for groups in bucket.shards.values()
         for group in groups
         if group.parameter == "weight" and len(group.shape) == 2

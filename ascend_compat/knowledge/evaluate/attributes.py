@@ -137,6 +137,8 @@ class Attributes:
                 raise Raised("KeyError", repr(key), at) from None
             except (IndexError, TypeError) as error:
                 raise Raised(type(error).__name__, str(error), at) from None
+        if owner is None or isinstance(owner, (int, float, set)):
+            raise Raised("TypeError", f"'{type(owner).__name__}' object is not subscriptable", at)
         if isinstance(owner, External) and owner.name.rpartition(".")[2] == "Literal":
             return key if isinstance(key, tuple) else (key,)
         if isinstance(owner, (External, Class)):

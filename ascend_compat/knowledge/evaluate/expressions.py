@@ -175,13 +175,11 @@ class Expressions(Attributes):
         if sign in ("is", "is not", "==", "!="):
             same = self.same(left, right)
             return same if is_unknown(same) else same is (sign in ("is", "=="))
-        if isinstance(left, (int, float, str)) and isinstance(right, (int, float, str)):
+        if isinstance(left, _PLAIN) and isinstance(right, _PLAIN) and "Unknown(" not in repr((left, right)):
             try:
                 return bool(_ORDER[sign](left, right))
             except TypeError as error:
                 raise Raised("TypeError", str(error), at) from None
-        if left is None or right is None:
-            raise Raised("TypeError", f"'{sign}' not supported between {describe(left)} and {describe(right)}", at)
         return Unknown(at, f"{describe(left)} {sign} {describe(right)}")
 
     def same(self, left: Any, right: Any) -> Any:
@@ -195,6 +193,8 @@ class Expressions(Attributes):
     def _contains(self, container: Any, item: Any, at: str) -> Any:
         if is_unknown(container) or is_unknown(item):
             return container if is_unknown(container) else item
+        if container is None or isinstance(container, (int, float)):
+            raise Raised("TypeError", f"argument of type '{type(container).__name__}' is not iterable", at)
         if not isinstance(container, _CONTAINERS):
             return Unknown(at, f"membership in {describe(container)}")
         items: Any = container
