@@ -35,7 +35,8 @@ class ModelConfig:
         if declared is not None:
             method = declared["quant_method"]
             for name in registry.QUANTIZATION_METHODS:
-                chosen = registry.get_quantization_config(name).override_quantization_method(declared, self.quantization)
+                config = registry.get_quantization_config(name)
+                chosen = config.override_quantization_method(declared, self.quantization)
                 if chosen is not None:
                     method = chosen
                     break

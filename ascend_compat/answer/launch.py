@@ -13,7 +13,7 @@ from ascend_compat.core.report import LaunchPart
 #: Environment that upstream's own multi-card guides set; kept only when something in the trees or CANN reads it.
 #: Source: vllm-ascend 0.18.0rc1, docs/source/tutorials; HCCL_* are read by CANN's HCCL, not by Python.
 BASE_ENV = {"PYTORCH_NPU_ALLOC_CONF": "expandable_segments:True", "OMP_NUM_THREADS": "1"}
-MULTI_NPU_ENV = {"HCCL_BUFFSIZE": "512", "HCCL_OP_EXPANSION_MODE": "AIV"}
+MULTI_NPU_ENV = {"HCCL_OP_EXPANSION_MODE": "AIV"}
 MULTI_NODE_ENV = {
     "HCCL_IF_IP": "$LOCAL_IP",
     "GLOO_SOCKET_IFNAME": "$NIC",

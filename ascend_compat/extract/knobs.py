@@ -138,7 +138,7 @@ def extract_additional_config(trees: Trees) -> dict[str, Any]:
 
 
 def extract_flags(trees: Trees) -> dict[str, Any]:
-    """``{"--flag": {at}}``: ``add_argument`` literals, and fields of argument dataclasses with their ``--no-`` forms."""
+    """``{"--flag": {at}}``: ``add_argument`` literals, fields of argument dataclasses with their ``--no-`` forms."""
     out: dict[str, Any] = {}
     for name in FLAG_HOMES:
         module = trees.module(name)

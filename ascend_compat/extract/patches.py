@@ -44,7 +44,7 @@ def _assignments(module: Module) -> Iterator[tuple[str, str, ast.stmt]]:
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             call = node.value
             if ast.unparse(call.func) == "setattr" and len(call.args) == 3 and isinstance(call.args[1], ast.Constant):
-                yield f"{ast.unparse(call.args[0])}.{call.args[1].value}", ast.unparse(call.args[2]), node
+                yield f"{ast.unparse(call.args[0])}.{call.args[1].value!s}", ast.unparse(call.args[2]), node
 
 
 def _guards(trees: Trees) -> dict[str, str]:

@@ -253,7 +253,7 @@ def _bindings(module: Module, node: ast.stmt, guard: str) -> Iterator[tuple[str,
 def assignments(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
     """``name = value`` statements of a module or class body, annotated ones too."""
     for node in body:
-        target = node.target if isinstance(node, ast.AnnAssign) else None
+        target: ast.expr | None = node.target if isinstance(node, ast.AnnAssign) else None
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             target = node.targets[0]
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(target, ast.Name) and node.value is not None:

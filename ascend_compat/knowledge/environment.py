@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from packaging.version import InvalidVersion, Version
+
 from ascend_compat.knowledge.evaluate.values import External, Instance, Native, Raised, Unknown
 
 #: Fields of compressed-tensors' ``QuantizationArgs`` with their defaults.
@@ -27,6 +29,7 @@ class Environment:
     quantization: str | None = None
     dtype: str = "bfloat16"
     enforce_eager: bool = False
+    vllm_version: str | None = None
     model_path: str = "/model"
     values: Mapping[str, Any] = field(default_factory=dict)
 
@@ -47,6 +50,9 @@ class Environment:
             "glob.glob": Native("glob", lambda args, keywords, at: self._glob()),
             "open": Native("open", lambda args, keywords, at: args[0]),
             "json.load": Native("load", self._load),
+            "packaging.version.Version": Native("Version", _version),
+            "packaging.version.parse": Native("parse", _version),
+            **({"vllm.__version__": self.vllm_version} if self.vllm_version else {}),
         }
 
     def _path(self, args: list[Any], at: str) -> Any:
@@ -85,6 +91,16 @@ class Environment:
         if self._name(path) not in self.files:
             raise Raised("FileNotFoundError", path, at)
         return copy.deepcopy(self.files[self._name(path)])
+
+
+def _version(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+    """A version of the packaging library, which the trees compare with."""
+    if not args or not isinstance(args[0], str):
+        return args[0] if args else Unknown(at, "a version that can't be known")
+    try:
+        return Version(args[0])
+    except InvalidVersion as error:
+        raise Raised("InvalidVersion", str(error), at) from None
 
 
 def _fixed(value: Any) -> Native:

@@ -29,7 +29,8 @@ def _evidence(graph: DiGraph[str], path: tuple[str, ...]) -> tuple[Evidence, ...
     found: list[Evidence] = []
     for edge in (edges[-1:], edges[:-1]):
         for item in edge:
-            found.extend(e for e in item["evidence"][:3] if e not in found)
+            places = {(e.path, e.line) for e in found if e.line}
+            found.extend(e for e in item["evidence"] if e not in found and (e.path, e.line) not in places)
     return tuple(found)
 
 

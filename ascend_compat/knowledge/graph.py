@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from networkx import DiGraph
 
 ROOT = "checkpoint"
+#: Places kept per edge: enough to check, few enough to read.
+EVIDENCE_LIMIT = 3
 #: Parameters that hold the quantized values themselves; the rest are scales and offsets.
 WEIGHTS = frozenset(
     {"weight", "weight_packed", "qweight", "w13_weight", "w2_weight", "w13_weight_packed", "w2_weight_packed"}
@@ -67,7 +69,8 @@ def add(
     """An edge with evidence; a second one between the same nodes adds its evidence and keeps the worse outcome."""
     if graph.has_edge(source, to):
         edge = graph.edges[source, to]
-        if evidence not in edge["evidence"] and len(edge["evidence"]) < 6:
+        known = {(e.path, e.line) if e.line else e for e in edge["evidence"]}
+        if ((evidence.path, evidence.line) if evidence.line else evidence) not in known and len(known) < EVIDENCE_LIMIT:
             edge["evidence"] = (*edge["evidence"], evidence)
         edge["ok"] = False if False in (edge["ok"], ok) else None if None in (edge["ok"], ok) else True
         edge["detail"]["modules"] = edge["detail"].get("modules", 0) + detail.get("modules", 0)
@@ -217,7 +220,7 @@ def _stored(
     stored: list[TensorGroup],
 ) -> None:
     dtype = tensor.dtype or "?"
-    for part in stored:
+    for index, part in enumerate(stored):
         keeps = tensor.dtype is None or rules.casts.keeps(part.dtype, dtype, name)
         fits = _fits(group, tensor, stored)
         header = Evidence(
@@ -229,7 +232,8 @@ def _stored(
         add(
             graph, node, f"stored:{part.dtype}", "stores-as", header,
             ok=keeps and fits is not False, keeps=keeps, fits=fits, stored=part.dtype, allocated=dtype, parameter=name,
-            scheme=group.quant_type, cls=group.outcome.scheme, modules=group.modules, example=group.prefix,
+            scheme=group.quant_type, cls=group.outcome.scheme, modules=0 if index else group.modules,
+            example=group.prefix,
             template=part.template, decided_by=group.decided_by, layer_type=group.layer_type, weight=name in WEIGHTS,
             allocated_shape=str(list(tensor.shape)), stored_shape=str(list(part.shape)),
         )  # fmt: skip

@@ -77,6 +77,7 @@ def match(
         quantization=launch.quantization,
         dtype=dtype,
         enforce_eager=launch.enforce_eager,
+        vllm_version=target.vllm,
         values={**_variables(pack), **rules.externals},
     )
     replay = Replay(pack.get("code", {}), environment)

@@ -21,6 +21,7 @@ COMPANION_PARAMETERS = frozenset(
     "weight_scale weight_offset weight_scale_inv input_scale input_offset weight_zero_point quant_bias deq_scale "
     "weight_scale_2 input_global_scale weight_global_scale g_idx qzeros scales weight_shape scale".split()
 )
+DESCRIPTION = "quant_model_description.json"
 FLOAT_DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
 _QUANTIZED_DTYPES = frozenset({"F8_E4M3", "F8_E5M2", "I8"})
 
@@ -38,7 +39,10 @@ def float_variant(facts: CheckpointFacts, profile: ModelProfile) -> CheckpointFa
         if group.parameter not in COMPANION_PARAMETERS
     ]
     config = {k: v for k, v in facts.config.items() if k not in ("quantization_config", "compression_config")}
-    return replace(facts, config=config, tensors=tuple(tensors), quant_description=None, hf_quant_config=None)
+    files = tuple(name for name in facts.files if name not in (DESCRIPTION, "hf_quant_config.json"))
+    return replace(
+        facts, config=config, tensors=tuple(tensors), files=files, quant_description=None, hf_quant_config=None
+    )
 
 
 def modelslim_variant(facts: CheckpointFacts, profile: ModelProfile, tree: ModuleTree) -> CheckpointFacts | None:
@@ -71,7 +75,7 @@ def modelslim_variant(facts: CheckpointFacts, profile: ModelProfile, tree: Modul
         plain,
         tensors=tuple(tensors),
         quant_description=description,
-        files=(*plain.files, "quant_model_description.json"),
+        files=(*plain.files, DESCRIPTION),
     )
 
 

@@ -14,7 +14,8 @@ from ascend_compat.knowledge.evaluate.values import Function, Raised, Undecided,
 
 NAMES = ("a", "b", "c")
 literals = st.one_of(
-    st.integers(-4, 9).map(repr), st.sampled_from(["True", "False", "None", "'x'", "'xy'", "[1, 2]", "{'k': 1}", "(3,)"])
+    st.integers(-4, 9).map(repr),
+    st.sampled_from(["True", "False", "None", "'x'", "'xy'", "[1, 2]", "{'k': 1}", "(3,)"]),
 )
 atoms = st.one_of(literals, st.sampled_from(NAMES))
 
@@ -22,11 +23,15 @@ atoms = st.one_of(literals, st.sampled_from(NAMES))
 def _extend(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.one_of(
         st.tuples(inner, st.sampled_from(["+", "-", "*", "//", "%"]), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
-        st.tuples(inner, st.sampled_from(["==", "!=", "<", ">=", "in", "is"]), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
+        st.tuples(inner, st.sampled_from(["==", "!=", "<", ">=", "in", "is"]), inner).map(
+            lambda t: f"({t[0]} {t[1]} {t[2]})"
+        ),
         st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
         inner.map(lambda e: f"(not {e})"),
         st.tuples(inner, inner, inner).map(lambda t: f"({t[0]} if {t[1]} else {t[2]})"),
-        st.tuples(inner, inner).map(lambda t: f"{t[0]}[{t[1]}]" if t[0].startswith(("[", "{", "(")) else f"[{t[0]}, {t[1]}]"),
+        st.tuples(inner, inner).map(
+            lambda t: f"{t[0]}[{t[1]}]" if t[0].startswith(("[", "{", "(")) else f"[{t[0]}, {t[1]}]"
+        ),
         st.tuples(inner, inner).map(lambda t: f"[x for x in [{t[0]}, {t[1]}] if x]"),
         inner.map(lambda e: f"str({e})[0:1]" if e.startswith("'") else f"len([{e}])"),
         st.tuples(inner, inner).map(lambda t: f"any(x == {t[0]} for x in [{t[1]}, 1])"),
@@ -39,7 +44,9 @@ statements = st.one_of(
     st.tuples(expressions, st.sampled_from(NAMES), expressions).map(lambda t: f"if {t[0]}:\n        {t[1]} = {t[2]}"),
     st.tuples(st.sampled_from(NAMES), expressions).map(lambda t: f"for c in [1, 2]:\n        {t[0]} = {t[1]}"),
     st.tuples(expressions, expressions).map(
-        lambda t: f"try:\n        a = {t[0]}\n    except (TypeError, KeyError, IndexError, ZeroDivisionError):\n        b = {t[1]}"
+        lambda t: (
+            f"try:\n        a = {t[0]}\n    except (TypeError, IndexError, ZeroDivisionError):\n        b = {t[1]}"
+        )
     ),
 )
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_trees import write_trees
 
 from ascend_compat.extract.code import extract_code
 from ascend_compat.extract.tree import Trees
 from ascend_compat.knowledge.environment import Environment
 from ascend_compat.knowledge.replay import LayerOutcome, LayerSpec, Replay, Startup
-from small_trees import write_trees
 
 TINY = {"quant_method": "tiny8", "bits": 8}
 CONFIG = "vllm_ascend/quantization/tiny_config.py"
@@ -109,7 +109,12 @@ def test_a_branch_nobody_can_decide_is_undetermined_and_never_a_guess(tmp_path: 
 
 
 def test_a_registration_that_cannot_be_followed_is_undetermined(tmp_path: Path) -> None:
-    changes = {SCHEMES: ("        TABLE[(kind, layer)] = cls", "        if ask_the_moon():\n            return None\n        TABLE[(kind, layer)] = cls")}
+    changes = {
+        SCHEMES: (
+            "        TABLE[(kind, layer)] = cls",
+            "        if ask_the_moon():\n            return None\n        TABLE[(kind, layer)] = cls",
+        )
+    }
     startup, _ = start(tmp_path, TINY, changes)
     assert startup.trouble is not None
     assert startup.trouble.kind is None

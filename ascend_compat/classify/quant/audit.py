@@ -36,7 +36,7 @@ def _dtypes(facts: CheckpointFacts, profile: QuantProfile) -> Iterator[Finding]:
             if tensor.module in group.modules and tensor.dtype in QUANTIZED_DTYPES and tensor.dtype not in holds:
                 if COMPANION.search(tensor.parameter):
                     continue
-                params = {
+                params: dict[str, str | int] = {
                     "template": tensor.template,
                     "count": tensor.count,
                     "stored": tensor.dtype,

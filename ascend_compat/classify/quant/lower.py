@@ -13,6 +13,7 @@ from ascend_compat.core.profile import QuantArgs, QuantGroup, QuantProfile
 #: Parameters that hold quantized values.
 WEIGHTS = re.compile(r"\.(weight|weight_packed|qweight)$|_(blocks|proj)$")
 COMPANION = re.compile(r"(scale|offset|zero_point|qzeros|g_idx|weight_shape|quant_bias)")
+_Lowering = Callable[[CheckpointFacts, Mapping[str, Any], str | None, tuple[Evidence, ...]], QuantProfile]
 QUANTIZED_DTYPES = frozenset({"I8", "U8", "I32", "F8_E4M3", "F8_E5M2", "F4"})
 
 
@@ -25,7 +26,7 @@ def quant_profile(facts: CheckpointFacts) -> QuantProfile:
         return QuantProfile(None, None)
     method = declared.get("quant_method")
     name = method if isinstance(method, str) else None
-    lower = _FORMATS.get(name or "", _named)
+    lower: _Lowering = _FORMATS.get(name or "", _named)
     evidence = (Evidence(EvidenceKind.CONFIG, path, None, f"quantization_config.quant_method = {name!r}"),)
     return lower(facts, declared, name, evidence)
 
@@ -151,7 +152,7 @@ def _named(
     return QuantProfile(name, _optional(algorithm), (group,), tuple(ignore), _kv(declared), evidence)
 
 
-_FORMATS: dict[str, Callable[..., QuantProfile]] = {
+_FORMATS: dict[str, _Lowering] = {
     "compressed-tensors": _compressed,
     "fp8": _fp8,
     "awq": _integer,

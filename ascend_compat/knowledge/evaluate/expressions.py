@@ -6,6 +6,8 @@ import operator
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from packaging.version import Version
+
 from ascend_compat.knowledge.evaluate import natives
 from ascend_compat.knowledge.evaluate.attributes import Attributes, Super
 from ascend_compat.knowledge.evaluate.values import (
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from ascend_compat.knowledge.evaluate.statements import Frame
 
 Node = list[Any]
-_PLAIN = (str, int, float, bool, type(None), list, dict, tuple, set)
+_PLAIN = (str, int, float, bool, type(None), list, dict, tuple, set, Version)
 _CONTAINERS: tuple[type[Any], ...] = (str, list, dict, tuple, set, *natives.VIEWS[:3])
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
