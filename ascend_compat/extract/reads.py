@@ -22,13 +22,24 @@ def extract_reads(trees: Trees) -> dict[str, Any]:
         module = trees.module(name) if name.startswith(HOMES) else None
         for node in module.tree.body if module else ():
             if isinstance(node, ast.ClassDef):
-                methods = {item.name: item for item in node.body if isinstance(item, ast.FunctionDef)}
+                methods = _methods(trees, f"{name}:{node.name}")
                 if RUNS in methods:
                     read = _layer_attributes(methods[RUNS])
                     if PREPARES in methods:
                         read |= _made_of(methods[PREPARES])
                     out[node.name] = sorted(read)
     return dict(sorted(out.items()))
+
+
+def _methods(trees: Trees, fqn: str) -> dict[str, ast.FunctionDef]:
+    """Methods of a class, its own before those of its bases."""
+    out: dict[str, ast.FunctionDef] = {}
+    for name in trees.lineage(fqn):
+        found = trees.find_class(name)
+        for item in found[1].body if found else ():
+            if isinstance(item, ast.FunctionDef):
+                out.setdefault(item.name, item)
+    return out
 
 
 def _layer_attributes(node: ast.AST) -> set[str]:

@@ -86,6 +86,13 @@ def _dispatches(edge: dict[str, Any], path: tuple[str, ...], evidence: tuple[Evi
 
 def _active(edge: dict[str, Any], path: tuple[str, ...], evidence: tuple[Evidence, ...]) -> Finding:
     documented = edge["detail"]["level"] != "inferred"
+    instead = edge["detail"].get("instead")
+    if instead:
+        return Finding(
+            "AC307", Severity.BLOCKER, Effect.FAILS_AT_STARTUP, Basis.DOCUMENTED if documented else Basis.INFERRED,
+            "torch_dtype", Message("AC307.dtype", _params(edge, "dtype", "soc")), evidence,
+            Message("AC307.dtype.remedy", {"dtype": instead}), path, conditional=True,
+        )  # fmt: skip
     return Finding(
         "AC307", Severity.BLOCKER, Effect.FAILS_AT_STARTUP, Basis.DOCUMENTED if documented else Basis.INFERRED,
         str(edge["detail"]["scheme"]), Message("AC307", _params(edge, "dtype", "soc", "scheme", "modules")), evidence,

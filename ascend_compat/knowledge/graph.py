@@ -58,6 +58,7 @@ def build_graph(
     graph.add_node(ROOT, kind="checkpoint")
     _architecture(graph, pack, profile)
     method = _method(graph, facts, match)
+    _dtype(graph, rules, target, match)
     for group in match.groups:
         _group(graph, rules, target, match, group, method)
     return graph
@@ -146,6 +147,19 @@ def _method(graph: DiGraph[str], facts: CheckpointFacts, match: Match) -> str:
         graph.edges[ROOT, node]["evidence"] += (at(detected, "auto-detected"),)
     add(graph, node, f"config:{cls}", "dispatches-to", at(place))
     return f"config:{cls}"
+
+
+def _dtype(graph: DiGraph[str], rules: Rules, target: Target, match: Match) -> None:
+    """The model's own dtype against the SoC."""
+    for rule in rules.hardware:
+        if match.dtype in rule.dtypes and target.soc.device_type in rule.device_types:
+            node = f"dtype:{match.dtype}"
+            add(graph, ROOT, node, "declares", config_evidence("torch_dtype", match.dtype))
+            evidence = Evidence(EvidenceKind.RULE, "rules/curated/hardware.toml", None, rule.source)
+            add(
+                graph, node, f"soc:{target.soc.name}", "active-on", evidence, ok=False, dtype=match.dtype,
+                level=rule.level, soc=target.soc.name, scheme=None, modules=0, instead=rule.instead,
+            )  # fmt: skip
 
 
 def _group(graph: DiGraph[str], rules: Rules, target: Target, match: Match, group: GroupOutcome, source: str) -> None:

@@ -66,11 +66,12 @@ class Casts(_Strict):
 
 
 class AbsentDtype(_Strict):
-    """dtypes that device types can't compute with."""
+    """dtypes that device types can't compute with; ``instead`` is the ``--dtype`` that avoids one."""
 
     dtypes: list[str]
     device_types: list[str]
     effect: str
+    instead: str | None = None
     source: str
     seen: str
     level: str

@@ -89,6 +89,7 @@ class Replay:
                 "model": environment.model_path,
                 "revision": None,
                 "quantization": environment.quantization,
+                "quantization_config": None,
                 "hf_config": self.hf_config,
                 "hf_text_config": self.hf_config.names.get("text_config", self.hf_config),
                 "hf_overrides": {},
@@ -277,7 +278,7 @@ class Replay:
     def _layer_class(self, spec: LayerSpec) -> Class:
         """The module's class; its bases are the pack's own classes, so that ``isinstance`` means what it says."""
         made: Any = None
-        for fqn in reversed(spec.lineage):
+        for fqn in reversed((spec.cls, *spec.lineage)):
             module, _, name = fqn.partition(":")
             known = self.machine.member(module, name) if module else None
             made = known if isinstance(known, Class) else Class(name, module, "", (made,) if made else (), {})
