@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from types import MappingProxyType
 
-from ascend_compat.core.verdict import Basis, Effect, Severity
+from ascend_compat.core.verdict import Basis, Effect, Severity, Word
 
 Param = str | int | float | bool | None
 
 
-class EvidenceKind(str, Enum):
+class EvidenceKind(Word):
     """Where a statement comes from."""
 
     SOURCE = "source"

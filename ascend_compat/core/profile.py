@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 from ascend_compat.core.finding import Evidence, Finding
+from ascend_compat.core.verdict import Word
 
 
-class AttentionKind(str, Enum):
+class AttentionKind(Word):
     """How a layer mixes tokens; the names vLLM and the papers use."""
 
     GQA = "gqa"

@@ -5,7 +5,14 @@ from __future__ import annotations
 from enum import Enum
 
 
-class Verdict(str, Enum):
+class Word(str, Enum):
+    """An enumeration of words that print as themselves."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class Verdict(Word):
     """Will the checkpoint run on the target (DESIGN.md section 3)."""
 
     COMPATIBLE = "compatible"
@@ -14,7 +21,7 @@ class Verdict(str, Enum):
     UNDETERMINED = "undetermined"
 
 
-class Severity(str, Enum):
+class Severity(Word):
     """How much a finding weighs; compare with :attr:`rank`."""
 
     BLOCKER = "blocker"
@@ -27,7 +34,7 @@ class Severity(str, Enum):
         return ("info", "warning", "blocker").index(self.value)
 
 
-class Effect(str, Enum):
+class Effect(Word):
     """What a user sees when the finding is true."""
 
     FAILS_AT_STARTUP = "fails-at-startup"
@@ -38,7 +45,7 @@ class Effect(str, Enum):
     NONE = "none"
 
 
-class Basis(str, Enum):
+class Basis(Word):
     """How a finding is known: read in source, claimed in documents, or concluded."""
 
     SOURCE = "source"
@@ -46,7 +53,7 @@ class Basis(str, Enum):
     INFERRED = "inferred"
 
 
-class Prediction(str, Enum):
+class Prediction(Word):
     """What a validation gate (dummy or real weights) will show."""
 
     PASS = "pass"

@@ -86,6 +86,11 @@ def _dispatches(edge: dict[str, Any], path: tuple[str, ...], evidence: tuple[Evi
 
 def _active(edge: dict[str, Any], path: tuple[str, ...], evidence: tuple[Evidence, ...]) -> Finding:
     documented = edge["detail"]["level"] != "inferred"
+    if edge["ok"] is None:
+        return Finding(
+            "AC309", Severity.WARNING, Effect.FAILS_AT_STARTUP, Basis.INFERRED, str(edge["detail"]["scheme"]),
+            Message("AC309", _params(edge, "dtype", "soc", "scheme")), evidence, None, path, undetermined=True,
+        )  # fmt: skip
     instead = edge["detail"].get("instead")
     if instead:
         return Finding(

@@ -209,8 +209,9 @@ def _parameter(
         if dtype in rule.dtypes and target.soc.device_type in rule.device_types and name in WEIGHTS:
             evidence = Evidence(EvidenceKind.RULE, "rules/curated/hardware.toml", None, rule.source)
             add(
-                graph, node, f"soc:{target.soc.name}", "active-on", evidence, ok=False, dtype=dtype, level=rule.level,
-                soc=target.soc.name, scheme=group.quant_type, modules=group.modules,
+                graph, node, f"soc:{target.soc.name}", "active-on", evidence,
+                ok=None if rule.level == "unverified" else False, dtype=dtype, level=rule.level, soc=target.soc.name,
+                scheme=group.quant_type, modules=group.modules, instead=rule.instead,
             )  # fmt: skip
     stored = group.bucket.shards.get(name)
     if not stored:
