@@ -42,28 +42,31 @@ def _fields(trees: Trees, module: Module, cls: ast.ClassDef) -> Iterator[tuple[s
         if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name) or node.value is None:
             continue
         local[node.target.id] = node.value
-        if "ClassVar" in ast.unparse(node.annotation):
-            continue
-        expression: ast.expr | None = default_of(node.value)
+        expression = _default(node.value)
         if isinstance(expression, ast.Name):
             expression = local.get(expression.id, expression)
         try:
             value = trees.constant(module, expression)
         except NotConstant:
             continue
-        if isinstance(value, SCALAR):
+        if isinstance(value, SCALAR) and is_option(node):
             yield node.target.id, value, module.at(node)
 
 
-def default_of(value: ast.expr) -> ast.expr | None:
-    """The default a field declares, through ``Field(default=...)``; ``None`` for a field that is not an argument."""
+def is_option(field: ast.AnnAssign) -> bool:
+    """Whether a field of a configuration class can be given: neither a class variable nor ``init=False``."""
+    if "ClassVar" in ast.unparse(field.annotation):
+        return False
+    words = field.value.keywords if isinstance(field.value, ast.Call) else []
+    return not any(w.arg == "init" and isinstance(w.value, ast.Constant) and w.value.value is False for w in words)
+
+
+def _default(value: ast.expr) -> ast.expr | None:
+    """The default a field declares, through ``Field(default=...)``."""
     if not isinstance(value, ast.Call) or last_name(value.func).lower() != "field":
         return value
-    given = {word.arg: word.value for word in value.keywords}
-    init = given.get("init")
-    if isinstance(init, ast.Constant) and init.value is False:
-        return None
-    return given.get("default") or (value.args[0] if value.args else None)
+    first = value.args[0] if value.args else None
+    return next((word.value for word in value.keywords if word.arg == "default"), first)
 
 
 def _engine(trees: Trees) -> dict[str, bool]:

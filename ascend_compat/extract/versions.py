@@ -13,7 +13,8 @@ PACKAGES = {"torch": "torch", "torch_npu": "torch[-_]npu", "triton_ascend": "tri
 
 
 def extract_versions(trees: Trees) -> dict[str, dict[str, str]]:
-    """``{name: {"value", "at"}}`` for vllm_ascend, vllm, cann, torch, torch_npu, triton_ascend and python.
+    """``{name: {"value", "at"}}`` for the releases and the packages they pin; requirements keep
+    their comparison (``transformers``, ``python``).
 
     Dockerfile and requirements are of the tag itself; the matrix in the documentation lags and is not read. What a
     tree does not say is absent.
@@ -26,6 +27,7 @@ def extract_versions(trees: Trees) -> dict[str, dict[str, str]]:
         "python": _first(trees, ("pyproject.toml",), r"requires-python\s*=\s*['\"]([^'\"]+)['\"]")
         or _first(trees, ("setup.py",), r"\s*python_requires\s*=\s*['\"]([^'\"]+)['\"]"),
     }
+    found["transformers"] = _first(trees, ("requirements.txt",), r"transformers\s*([<>=!~]=?\s*\S+)")
     for name, pattern in PACKAGES.items():
         found[name] = _first(trees, FILES, rf"(?:.*[\s'\"])?{pattern}\s*==\s*([\w.+]+)")
     trees.unfollowed.extend(f"version of {name}: not found" for name, entry in sorted(found.items()) if entry is None)
@@ -51,6 +53,7 @@ def _first(trees: Trees, paths: tuple[str, ...], pattern: str) -> Found | None:
 def _vllm(trees: Trees) -> Found | None:
     """The tag the Dockerfile clones; a tree without one is paired with the version of the vllm tree given."""
     tag = _first(trees, ("Dockerfile",), r"ARG\s+VLLM_TAG\s*=\s*['\"]?v?(\d[^\s'\"]*)")
+    tag = tag or _first(trees, (".github/vllm-release-tag.commit",), r"v?(\d+\.\d+\S*)")
     path = trees.vllm.root / "PKG-INFO"
     if tag or not path.is_file():
         return tag
