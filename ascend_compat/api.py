@@ -9,7 +9,7 @@ from ascend_compat import __version__
 from ascend_compat.answer import document
 from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.answer.launch import launch_part
-from ascend_compat.answer.remedies import Candidate, alternative_rows, precisions, remedy_rows, targets
+from ascend_compat.answer.remedies import Candidate, alternative_rows, best_action, precisions, remedy_rows, targets
 from ascend_compat.checkpoint.collect import read_checkpoint
 from ascend_compat.classify.profile import classify
 from ascend_compat.core import report as doc
@@ -90,7 +90,7 @@ def _report(found: Judgement, rules: Rules) -> Report:
         target=document.target_part(found.target),
         verdict=found.verdict,
         summary=document.text(_summary(found)),
-        findings=[document.finding(item) for item in found.findings],
+        findings=[document.finding(item, best_action(candidates)) for item in found.findings],
         architecture=document.architecture_part(found.profile, found.pack),
         quantization=document.quantization_part(found.profile, found.match, found.findings),
         mtp=document.mtp_part(found.profile, found.pack, draft),

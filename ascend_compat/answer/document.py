@@ -11,6 +11,7 @@ from ascend_compat.core.finding import Evidence, Finding, Message
 from ascend_compat.core.plan import Attempt, KvPlan, Layout, MemoryPlan, RankMemory
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import Target
+from ascend_compat.core.verdict import Severity
 from ascend_compat.knowledge.match import GroupOutcome, Match, config_class
 from ascend_compat.report.catalog import render
 
@@ -25,9 +26,9 @@ def evidence(items: Iterable[Evidence]) -> list[doc.EvidenceRow]:
     return [doc.EvidenceRow(kind=e.kind, path=e.path, line=e.line, detail=e.detail) for e in items]
 
 
-def finding(item: Finding) -> doc.FindingRow:
-    """One finding with its English sentences."""
-    remedy = item.remedy
+def finding(item: Finding, best: Message | None) -> doc.FindingRow:
+    """One finding with its English sentences; a blocker without a remedy of its own gets the best way to a yes."""
+    remedy = item.remedy or (best if item.severity is Severity.BLOCKER else None)
     return doc.FindingRow(
         code=item.code,
         severity=item.severity,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ascend_compat.answer.document import layout_part, text
 from ascend_compat.answer.judge import Judgement, judge
@@ -70,9 +70,19 @@ def targets(base: Judgement, rules: Rules, socs: list[Soc]) -> Iterator[Candidat
                 break
 
 
+def working(candidates: list[Candidate]) -> list[Candidate]:
+    """The candidates that work, cheapest first."""
+    return sorted((c for c in candidates if c.works), key=lambda c: c.cost)
+
+
+def best_action(candidates: list[Candidate]) -> Message | None:
+    """What the cheapest way to a yes asks for, ``None`` when no candidate works."""
+    best = working(candidates)
+    return action(best[0]) if best else None
+
+
 def remedy_rows(candidates: list[Candidate]) -> list[doc.RemedyRow]:
     """Ranked rows of the candidates that work."""
-    working = sorted((c for c in candidates if c.works), key=lambda c: c.cost)
     return [
         doc.RemedyRow(
             rank=rank,
@@ -83,7 +93,7 @@ def remedy_rows(candidates: list[Candidate]) -> list[doc.RemedyRow]:
             npus=candidate.judgement.plan.minimum.npus if candidate.judgement.plan.minimum else None,
             verified=True,
         )
-        for rank, candidate in enumerate(working, start=1)
+        for rank, candidate in enumerate(working(candidates), start=1)
     ]
 
 
@@ -119,8 +129,6 @@ def alternative_rows(candidates: list[Candidate]) -> list[doc.AlternativeRow]:
 
 def _free(launch: LaunchProfile) -> LaunchProfile:
     """The launch profile without a fixed layout: a remedy may need another one."""
-    from dataclasses import replace
-
     return replace(launch, tp=None, dp=None, pp=None, ep=None, quantization=None)
 
 

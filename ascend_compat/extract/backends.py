@@ -1,36 +1,69 @@
-"""Attention backends of the platform by (MLA, sparse[, compress])."""
+"""Attention backends of the plugin's platform, by what the model asks for."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import Any
 
-from ascend_compat.extract.tree import NotConstant, Trees
+from ascend_compat.extract.scan import last_name, literal_text, mentioning
+from ascend_compat.extract.tree import Module, NotConstant, Trees
 
-HOME, FUNCTION = "vllm_ascend.platform", "get_attn_backend_cls"
-KEYS = ("mla", "sparse", "compress")
+FUNCTION = "get_attn_backend_cls"
+#: What the positions of a key mean where the function does not spell it out.
+POSITIONS = ("mla", "sparse", "compress")
 
 
 def extract_backends(trees: Trees) -> list[dict[str, Any]]:
-    """``{key: {mla, sparse}, backend, soc?, at}``; a table named after 310 holds on that SoC only."""
-    module = trees.module(HOME)
-    out: list[dict[str, Any]] = []
-    functions = (
-        [n for n in ast.walk(module.tree) if isinstance(n, ast.FunctionDef) and n.name == FUNCTION] if module else []
-    )
-    for node in ast.walk(functions[0]) if functions else ():
-        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Dict) or module is None:
+    """Rows ``{"key": {"mla", "sparse", ...}, "backend", "soc"?, "at"}`` of the tables in ``get_attn_backend_cls``.
+
+    A table whose name holds 310 is the one of the 310P. The names of a key's positions come from the ``use_*`` names
+    that the function puts in a tuple of the same length.
+    """
+    rows: list[dict[str, Any]] = []
+    for module in mentioning(trees, trees.vllm_ascend, FUNCTION):
+        for node in ast.walk(module.tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == FUNCTION:
+                rows.extend(_rows(trees, module, node))
+    if not rows:
+        trees.unfollowed.append(f"{FUNCTION}: no table of backends found")
+    return sorted(rows, key=lambda row: (row.get("soc", []), sorted(row["key"].items()), row["backend"], row["at"]))
+
+
+def _rows(trees: Trees, module: Module, function: ast.AST) -> Iterator[dict[str, Any]]:
+    positions = _positions(function)
+    for node in ast.walk(function):
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)) or not isinstance(node.value, ast.Dict):
             continue
-        table = ast.unparse(node.targets[0])
+        target = last_name(node.targets[0] if isinstance(node, ast.Assign) else node.target)
         for key, value in zip(node.value.keys, node.value.values, strict=True):
-            try:
-                flags, backend = trees.constant(module, key), trees.constant(module, value)
-            except NotConstant as stop:
-                trees.unfollowed.append(str(stop))
+            flags = _flags(trees, module, key)
+            backend = literal_text(trees, module, value)
+            if key is None or flags is None or backend is None:
+                trees.unfollowed.append(f"{module.at(value)}: row of {target} is not literal")
                 continue
-            if isinstance(flags, tuple) and isinstance(backend, str) and all(isinstance(f, bool) for f in flags):
-                entry = {"key": dict(zip(KEYS, flags, strict=False)), "backend": backend, "at": module.at(key or node)}
-                out.append(entry | ({"soc": ["310P"]} if "310" in table else {}))
-    if not out:
-        trees.unfollowed.append(f"{HOME}.{FUNCTION}: no table of backends")
-    return out
+            names = positions.get(len(flags), POSITIONS[: len(flags)])
+            row: dict[str, Any] = {
+                "key": dict(zip(names, flags, strict=False)),
+                "backend": backend,
+                "at": module.at(key),
+            }
+            yield {**row, "soc": ["310P"]} if "310" in target else row
+
+
+def _positions(function: ast.AST) -> dict[int, tuple[str, ...]]:
+    found: dict[int, tuple[str, ...]] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Tuple) and node.elts:
+            names = tuple(last_name(item) for item in node.elts)
+            if all(name.startswith("use_") for name in names):
+                found.setdefault(len(names), tuple(name.removeprefix("use_") for name in names))
+    return found
+
+
+def _flags(trees: Trees, module: Module, key: ast.expr | None) -> tuple[bool, ...] | None:
+    try:
+        value = trees.constant(module, key)
+    except NotConstant:
+        return None
+    return value if isinstance(value, tuple) and all(isinstance(item, bool) for item in value) else None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ascend_compat.extract.guards import Guards, flow
 from ascend_compat.extract.tree import Trees
 
 HOME = "vllm_ascend.utils"
@@ -15,7 +16,11 @@ BASES = frozenset({"CustomOp", "PluggableLayer"})
 
 
 def extract_custom_ops(trees: Trees) -> dict[str, Any]:
-    """``{name: [{class, at, soc?}]}``: a later entry of the same name replaces an earlier one on its SoC."""
+    """``{name: [{class, at, soc?, guard?}]}``: the first entry that holds on a SoC is the one that counts there.
+
+    ``soc`` is absent where every SoC gets the entry; ``guard`` keeps the conditions that the tree does not decide. An
+    operator that the table drops again on a SoC has no entry for it.
+    """
     module = trees.module(HOME)
     function = (
         next((n for n in ast.walk(module.tree) if isinstance(n, ast.FunctionDef) and n.name == FUNCTION), None)
@@ -25,22 +30,22 @@ def extract_custom_ops(trees: Trees) -> dict[str, Any]:
     if module is None or function is None:
         trees.unfollowed.append(f"{HOME}.{FUNCTION}: not found")
         return {}
+    guards = Guards(trees)
     local = _local_imports(function)
     found: dict[str, list[dict[str, Any]]] = {}
-    for table, guard in _updates(function.body, ""):
-        for key, value in zip(table.keys, table.values, strict=True):
-            if not isinstance(key, ast.Constant) or not isinstance(key.value, str):
-                continue
+    for statement, conditions in flow(function.body):
+        limits = guards.limits(module, conditions)
+        if limits is None:
+            continue
+        for key, value in _added(statement):
             text = ast.unparse(value)
-            dotted = local.get(text)
-            target = trees.locate(dotted).fqn if dotted else text
-            entry: dict[str, Any] = {"class": target, "at": module.at(key)}
-            if "310p" in guard.lower() and "not" not in guard.split():
-                entry["soc"] = ["310P"]
-            elif guard:
-                entry["guard"] = guard
-            found.setdefault(key.value, []).insert(0, entry)
-    return dict(sorted(found.items()))
+            resolved = trees.locate(local[text]) if text in local else trees.resolve(module, text)
+            entry = {"class": resolved.fqn if resolved else text, "at": module.at(key), **limits}
+            found.setdefault(str(key.value), []).insert(0, entry)
+        dropped = _dropped(statement)
+        if dropped in found and "guard" not in limits:
+            found[dropped] = _without(found[dropped], guards.socs, limits.get("soc", guards.socs))
+    return {name: entries for name, entries in sorted(found.items()) if entries}
 
 
 def _local_imports(function: ast.FunctionDef) -> dict[str, str]:
@@ -51,23 +56,45 @@ def _local_imports(function: ast.FunctionDef) -> dict[str, str]:
     return out
 
 
-def _updates(body: list[ast.stmt], guard: str) -> Iterator[tuple[ast.Dict, str]]:
-    """Dictionaries that become part of the table, with the guard they hang on."""
-    for node in body:
-        if isinstance(node, ast.If):
-            test = ast.unparse(node.test)
-            yield from _updates(node.body, test)
-            yield from _updates(node.orelse, f"not ({test})")
-        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            if ast.unparse(target) == TABLE and isinstance(node.value, ast.Dict):
-                yield node.value, guard
-            elif isinstance(target, ast.Subscript) and ast.unparse(target.value) == TABLE and node.value is not None:
-                yield ast.Dict(keys=[target.slice], values=[node.value]), guard
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            call = node.value
-            if ast.unparse(call.func) == f"{TABLE}.update" and call.args and isinstance(call.args[0], ast.Dict):
-                yield call.args[0], guard
+def _added(node: ast.stmt) -> Iterator[tuple[ast.Constant, ast.expr]]:
+    """What a statement puts into the table: a new dictionary, ``table[name] = cls``, ``table.update({...})``."""
+    table: ast.expr | None = None
+    if isinstance(node, (ast.Assign, ast.AnnAssign)):
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        if isinstance(target, ast.Subscript) and ast.unparse(target.value) == TABLE and node.value is not None:
+            if isinstance(target.slice, ast.Constant):
+                yield target.slice, node.value
+            return
+        table = node.value if ast.unparse(target) == TABLE else None
+    elif _method(node, "update"):
+        table = node.value.args[0]  # type: ignore[attr-defined]  # _method checks that it is a call with arguments
+    if isinstance(table, ast.Dict):
+        for key, value in zip(table.keys, table.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield key, value
+
+
+def _dropped(node: ast.stmt) -> str:
+    """The name a ``table.pop(name)`` takes out of the table, empty for any other statement."""
+    if not _method(node, "pop"):
+        return ""
+    name = node.value.args[0]  # type: ignore[attr-defined]  # as above
+    return str(name.value) if isinstance(name, ast.Constant) else ""
+
+
+def _method(node: ast.stmt, name: str) -> bool:
+    call = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(call, ast.Call) and ast.unparse(call.func) == f"{TABLE}.{name}" and bool(call.args)
+
+
+def _without(entries: list[dict[str, Any]], every: Sequence[str], gone: Sequence[str]) -> list[dict[str, Any]]:
+    """Entries limited to the SoCs that are left."""
+    out = []
+    for entry in entries:
+        left = [soc for soc in entry.get("soc", every) if soc not in gone]
+        if left:
+            out.append({**entry, "soc": left})
+    return out
 
 
 def layer_class(trees: Trees, fqn: str) -> dict[str, Any]:

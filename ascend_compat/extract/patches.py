@@ -1,62 +1,197 @@
-"""Monkey patches: attributes of vLLM that the plugin replaces at import."""
+"""Monkey patches: attributes of vLLM that the plugin replaces when its patch modules are imported."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-from ascend_compat.extract.tree import Module, Trees
+from ascend_compat.extract.scan import last_name, literal_text
+from ascend_compat.extract.tree import Module, Trees, absolute
 
 HOME = "vllm_ascend.patch"
+WRAPPERS = frozenset({"staticmethod", "classmethod", "property"})
+#: A statement and the test under which it runs.
+Guarded = tuple[ast.stmt, str]
 
 
-def extract_patches(trees: Trees) -> list[dict[str, Any]]:
-    """``{target, replacement, at, guard?}`` for every module-level assignment to an attribute that leads into vllm."""
-    guards = _guards(trees)
-    out = []
-    for name in trees.vllm_ascend.names():
-        module = trees.module(name) if name.startswith(HOME + ".") else None
-        for target, value, node in _assignments(module) if module else ():
-            assert module is not None
-            owner, _, attr = target.rpartition(".")
-            found = trees.resolve(module, owner)
-            if found is None or not found.fqn.startswith(("vllm.", "vllm:")):
-                continue
-            entry = {"target": f"{found.fqn.replace(':', '.')}.{attr}", "replacement": value, "at": module.at(node)}
-            if guards.get(name):
-                entry["guard"] = guards[name]
-            out.append(entry)
-    return sorted(out, key=lambda e: (e["target"], e["at"]))
+def extract_patches(trees: Trees) -> list[dict[str, str]]:
+    """``{"target", "replacement", "at", "guard"?}`` for each attribute that leads into vllm.
+
+    Counted: assignments and ``setattr`` at module level, in functions called there, and in functions that a decorator
+    registers for a vllm module. Modules are those the packages of ``vllm_ascend.patch`` import, with the tests around
+    the import and the statement as ``guard``; a module none of them imports does nothing by itself.
+    """
+    found: list[dict[str, str]] = []
+    for name, guard in sorted(_loaded(trees).items()):
+        module = trees.module(name)
+        if module is not None:
+            found.extend(_Reader(trees, module).read(guard))
+    if not found:
+        trees.unfollowed.append(f"{HOME}: no patch found")
+    return sorted(found, key=lambda row: (row["target"], row["at"]))
 
 
-def _assignments(module: Module) -> Iterator[tuple[str, str, ast.stmt]]:
-    """``A.b = c`` and ``setattr(A, "b", c)`` at module level, inside ``if`` and ``try`` too."""
-    pending: list[ast.stmt] = list(module.tree.body)
+def _loaded(trees: Trees) -> dict[str, str]:
+    """Modules reached from the patch packages by imports at module level, with the shortest guard each is under."""
+    names = [name for name in trees.vllm_ascend.names() if name == HOME or name.startswith(HOME + ".")]
+    packages = {name for name in names if (module := trees.module(name)) is not None and module.is_package}
+    pending = [(name, "") for name in sorted(packages) if name.count(".") <= HOME.count(".") + 1]
+    guards: dict[str, str] = {}
     while pending:
-        node = pending.pop(0)
-        if isinstance(node, (ast.If, ast.Try)):
-            pending[:0] = [*node.body, *node.orelse]
-        elif isinstance(node, ast.Assign):
-            for target in node.targets:
-                if isinstance(target, ast.Attribute):
-                    yield ast.unparse(target), ast.unparse(node.value), node
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            call = node.value
-            if ast.unparse(call.func) == "setattr" and len(call.args) == 3 and isinstance(call.args[1], ast.Constant):
-                yield f"{ast.unparse(call.args[0])}.{call.args[1].value!s}", ast.unparse(call.args[2]), node
-
-
-def _guards(trees: Trees) -> dict[str, str]:
-    """The ``if`` test under which the patch packages import each patch module."""
-    out: dict[str, str] = {}
-    for name in trees.vllm_ascend.names():
-        module = trees.module(name) if name.startswith(HOME) else None
-        if module is None or not module.is_package:
+        name, guard = pending.pop(0)
+        module = trees.module(name)
+        if module is None or (name in guards and len(guards[name]) <= len(guard)):
             continue
-        for node in module.tree.body:
-            if isinstance(node, ast.If):
-                for inner in ast.walk(node):
-                    for alias in inner.names if isinstance(inner, ast.Import) else ():
-                        out.setdefault(alias.name, ast.unparse(node.test))
-    return out
+        guards[name] = guard
+        for node, test in _flat(module.tree.body, guard):
+            for imported in _imported(module, node):
+                # Other modules of the plugin are followed from the packages alone: they import for their own use.
+                near = imported.startswith(HOME + ".")
+                if near or (name in packages and imported.startswith("vllm_ascend.") and isinstance(node, ast.Import)):
+                    pending.append((imported, test))
+    return guards
+
+
+def _imported(module: Module, node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        source = absolute(module, node)
+        return [source, *(f"{source}.{alias.name}" for alias in node.names)]
+    return []
+
+
+def _flat(body: list[ast.stmt], guard: str) -> Iterator[Guarded]:
+    """Statements under ``if``, ``try`` and ``with`` too, in order, with the tests they are under."""
+    for node in body:
+        if isinstance(node, ast.If):
+            test = ast.unparse(node.test)
+            yield from _flat(node.body, _both(guard, test))
+            negated = isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not)
+            yield from _flat(node.orelse, _both(guard, test.removeprefix("not ") if negated else f"not ({test})"))
+        elif isinstance(node, ast.Try):
+            for part in (node.body, *(handler.body for handler in node.handlers), node.orelse, node.finalbody):
+                yield from _flat(part, guard)
+        elif isinstance(node, ast.With):
+            yield from _flat(node.body, guard)
+        else:
+            yield node, guard
+
+
+def _both(first: str, second: str) -> str:
+    return f"{first} and {second}" if first and second != first else second
+
+
+class _Reader:
+    """Reads the patches of one module."""
+
+    def __init__(self, trees: Trees, module: Module) -> None:
+        self.trees = trees
+        self.module = module
+        self.functions = {node.name: node for node in module.tree.body if isinstance(node, ast.FunctionDef)}
+
+    def read(self, guard: str) -> Iterator[dict[str, str]]:
+        names: dict[str, str] = {}
+        yield from self._body(self.module.tree.body, guard, names, 0)
+        for function in self.functions.values():
+            target = self._registered_for(function)
+            if target and len(function.args.args) == 1:
+                yield from self._body(function.body, guard, {**names, function.args.args[0].arg: target}, 1)
+
+    def _body(self, body: list[ast.stmt], guard: str, names: dict[str, str], depth: int) -> Iterator[dict[str, str]]:
+        """``names`` maps names to absolute dotted names and grows with the imports and aliases that are met."""
+        for node, test in _flat(body, guard):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                self._bind(node, names)
+            elif isinstance(node, ast.Assign):
+                for target in node.targets:
+                    if isinstance(target, ast.Attribute):
+                        yield from self._row(target.value, target.attr, node.value, node, test, names)
+                    elif isinstance(target, ast.Name) and (dotted := self._dotted(node.value, names)):
+                        names[target.id] = dotted
+            elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                yield from self._call(node.value, node, test, names, depth)
+
+    def _call(
+        self, call: ast.Call, node: ast.stmt, guard: str, names: dict[str, str], depth: int
+    ) -> Iterator[dict[str, str]]:
+        called = call.func.id if isinstance(call.func, ast.Name) else ""
+        if called == "setattr" and len(call.args) == 3:
+            attribute = literal_text(self.trees, self.module, call.args[1])
+            if attribute is None:
+                self.trees.unfollowed.append(f"{self.module.at(node)}: setattr of a computed name")
+            else:
+                yield from self._row(call.args[0], attribute, call.args[2], node, guard, names)
+        elif called in self.functions and depth < 3:
+            yield from self._body(self.functions[called].body, guard, dict(names), depth + 1)
+
+    def _row(
+        self, owner: ast.expr, attribute: str, value: ast.expr, node: ast.stmt, guard: str, names: Mapping[str, str]
+    ) -> Iterator[dict[str, str]]:
+        dotted = self._dotted(owner, names)
+        if dotted is None:
+            return
+        found = self.trees.locate(dotted)
+        fqn = found.fqn.replace(":", ".")
+        # An attribute of a function is a mark on it, not a replacement.
+        if not fqn.startswith("vllm.") or self._is_function(found.fqn, found.node):
+            return
+        row = {
+            "target": f"{fqn}.{attribute}",
+            "replacement": self._replacement(value, names),
+            "at": self.module.at(node),
+        }
+        yield {**row, "guard": guard} if guard else row
+
+    def _is_function(self, fqn: str, node: ast.AST | None) -> bool:
+        name = fqn.rpartition(":")[2]
+        for part in name.split(".")[1:]:
+            body = node.body if isinstance(node, ast.ClassDef) else []
+            node = next((n for n in body if isinstance(n, (ast.ClassDef, ast.FunctionDef)) and n.name == part), None)
+        return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+
+    def _replacement(self, value: ast.expr, names: Mapping[str, str]) -> str:
+        """What is put there, by name: a wrapper's argument, the function a call goes to, a literal."""
+        while isinstance(value, ast.Call) and last_name(value.func) in WRAPPERS and value.args:
+            value = value.args[0]
+        if isinstance(value, ast.Call):
+            return f"{self._replacement(value.func, names)}()"
+        if isinstance(value, ast.Constant):
+            return repr(value.value)
+        dotted = self._dotted(value, names)
+        if dotted is None:
+            return ast.unparse(value) if isinstance(value, (ast.Name, ast.Attribute)) else type(value).__name__.lower()
+        return self.trees.locate(dotted).fqn.replace(":", ".")
+
+    def _dotted(self, node: ast.expr, names: Mapping[str, str]) -> str | None:
+        """The absolute dotted name of a chain whose head an import, an alias or this module binds."""
+        if not isinstance(node, (ast.Name, ast.Attribute)):
+            return None
+        try:
+            head, _, rest = ast.unparse(node).partition(".")
+        except RecursionError:
+            return None
+        start = names.get(head)
+        if start is None and head in self.module.bindings and self.module.bindings[head].kind != "import":
+            start = f"{self.module.name}.{head}"
+        return None if start is None else f"{start}.{rest}" if rest else start
+
+    def _bind(self, node: ast.Import | ast.ImportFrom, names: dict[str, str]) -> None:
+        """Imports as they are met; of alternatives (``try``/``except``) the first one the trees have stays."""
+        for alias in node.names:
+            if isinstance(node, ast.ImportFrom):
+                name, target = alias.asname or alias.name, f"{absolute(self.module, node)}.{alias.name}"
+            else:
+                name = alias.asname or alias.name.partition(".")[0]
+                target = alias.name if alias.asname else name
+            if name not in names or self.trees.locate(names[name]).node is None:
+                names[name] = target
+
+    def _registered_for(self, function: ast.FunctionDef) -> str | None:
+        """The vllm module named by a decorator's first argument."""
+        for decorator in function.decorator_list:
+            if isinstance(decorator, ast.Call) and decorator.args:
+                name = literal_text(self.trees, self.module, decorator.args[0])
+                if name and name.startswith("vllm.") and self.trees.module(name) is not None:
+                    return name
+        return None

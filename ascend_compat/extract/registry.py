@@ -18,6 +18,7 @@ KINDS = (
     ("CROSS_ENCODER", "pooling"),
     ("CLASSIFICATION", "pooling"),
     ("REWARD", "pooling"),
+    ("LATE_INTERACTION", "pooling"),
     ("TRANSFORMERS", "transformers"),
     ("TEXT", "text"),
 )
@@ -34,10 +35,11 @@ def extract_registry(trees: Trees) -> tuple[dict[str, Any], dict[str, Any]]:
     for name, table in _tables(module):
         if "PREVIOUSLY" in name:
             removed.update(_removed(trees, module, table))
-        elif "MODELS" in name and _kind(name):
-            for architecture, entry in _entries(trees, module, table, str(_kind(name))):
+        elif name.endswith("_MODELS"):
+            for architecture, entry in _entries(trees, module, table, _kind(name)):
                 found.setdefault(architecture, entry)
-    found.update(_plugin(trees))
+    for architecture, entry in _plugin(trees).items():
+        found[architecture] = {**entry, "kind": found.get(architecture, entry)["kind"]}
     return dict(sorted(found.items())), dict(sorted(removed.items()))
 
 
@@ -58,8 +60,9 @@ def _tables(module: Module) -> Iterator[tuple[str, ast.Dict]]:
             yield target.id, node.value
 
 
-def _kind(name: str) -> str | None:
-    return next((kind for word, kind in KINDS if word in name), None)
+def _kind(name: str) -> str:
+    """What a table holds; one that no word is known for keeps its own name, so that its models are not lost."""
+    return next((kind for word, kind in KINDS if word in name), name.strip("_").removesuffix("_MODELS").lower())
 
 
 def _entries(trees: Trees, module: Module, table: ast.Dict, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -43,7 +43,7 @@ def operator_table(
 ) -> tuple[OperatorUse, ...]:
     """Every operator of the architecture once, grouped by category."""
     found: dict[tuple[str, str], OperatorUse] = {}
-    for use in (*_modules(pack, tree, target), *_calls(pack, tree), *_attention(pack, profile, target)):
+    for use in (*_modules(pack, tree, target), *_calls(pack, tree, target), *_attention(pack, profile, target)):
         found.setdefault((use.category, use.operator), use)
     order = [name for name, _ in CATEGORIES] + ["other"]
     return tuple(sorted(found.values(), key=lambda use: (order.index(use.category), use.operator)))
@@ -87,15 +87,14 @@ def _replacement(pack: Mapping[str, Any], name: str, target: Target) -> Mapping[
     return None
 
 
-def _calls(pack: Mapping[str, Any], tree: ModuleTree) -> Iterator[OperatorUse]:
+def _calls(pack: Mapping[str, Any], tree: ModuleTree, target: Target) -> Iterator[OperatorUse]:
     """Factory calls such as ``get_rope``: the class they give is decided by configuration."""
     for fqn in _classes(tree):
         entry = tree.classes.get(fqn, {})
         for call in entry.get("calls", ()):
             name = call.rpartition(".")[2].rpartition(":")[2]
             if name == "get_rope":
-                replaced = pack.get("custom_ops", {}).get("RotaryEmbedding")
-                item = replaced[0] if isinstance(replaced, list) else replaced
+                item = _replacement(pack, "RotaryEmbedding", target)
                 evidence = (at(item.get("at")), at(entry.get("at"))) if item else (at(entry.get("at")),)
                 yield OperatorUse(
                     "rope",
