@@ -19,8 +19,9 @@ from ascend_compat.core.verdict import Verdict
 from ascend_compat.errors import UsageError
 from ascend_compat.knowledge.features import features
 from ascend_compat.knowledge.gates import gates
-from ascend_compat.knowledge.load import Rules, read_pack, rules_directory
+from ascend_compat.knowledge.load import Rules, read_pack
 from ascend_compat.knowledge.operators import operator_table
+from ascend_compat.location import rules_directory
 from ascend_compat.memory.soc import load_socs, resolve_soc
 from ascend_compat.source.spec import open_source
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from ascend_compat.errors import RuleError
+from ascend_compat.location import rules_directory
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -94,18 +95,11 @@ class StorageTable(Part):
     storage: list[Storage]
 
 
-def rules_root() -> Path:
-    """The ``rules`` folder: inside the installed package, or at the root of the repository."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "_rules"
-    return installed if installed.is_dir() else package.parent / "rules"
-
-
 @lru_cache(maxsize=1)
 def families() -> dict[str, Family]:
     """Family tables by ``model_type``; raises :class:`RuleError` for a bad file or a type that is named twice."""
     found: dict[str, Family] = {}
-    for path in sorted((rules_root() / "families").glob("*.toml")):
+    for path in sorted((rules_directory() / "families").glob("*.toml")):
         if path.stem == "storage":
             continue
         family = _load(path, Family)
@@ -119,7 +113,7 @@ def families() -> dict[str, Family]:
 @lru_cache(maxsize=1)
 def storages() -> tuple[Storage, ...]:
     """The storage table, in file order."""
-    return tuple(_load(rules_root() / "families" / "storage.toml", StorageTable).storage)
+    return tuple(_load(rules_directory() / "families" / "storage.toml", StorageTable).storage)
 
 
 def _load(path: Path, model: type[_Model]) -> _Model:

@@ -56,7 +56,8 @@ def _releases(args: argparse.Namespace) -> list[str]:
     if args.target is not None:
         return [args.target]
     from ascend_compat.errors import RuleError
-    from ascend_compat.knowledge.load import Rules, rules_directory
+    from ascend_compat.knowledge.load import Rules
+    from ascend_compat.location import rules_directory
 
     rules = Rules(rules_directory(args.rules))
     releases = rules.releases()
@@ -68,7 +69,7 @@ def _releases(args: argparse.Namespace) -> list[str]:
 def _socs(args: argparse.Namespace) -> list[str]:
     if args.soc is not None:
         return [args.soc]
-    from ascend_compat.knowledge.load import rules_directory
+    from ascend_compat.location import rules_directory
     from ascend_compat.memory.soc import load_soc_rules
 
     return [row.name for row in load_soc_rules(rules_directory(args.rules) / "curated")]

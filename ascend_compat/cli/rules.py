@@ -112,7 +112,8 @@ def _pack(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _rules(args: argparse.Namespace) -> Rules:
-    from ascend_compat.knowledge.load import Rules, rules_directory
+    from ascend_compat.knowledge.load import Rules
+    from ascend_compat.location import rules_directory
 
     return Rules(rules_directory(args.rules))
 

@@ -131,18 +131,6 @@ class Rules:
         return read_pack(self.directory / "packs" / f"{match}.json")
 
 
-def rules_directory(given: str | Path | None = None) -> Path:
-    """The rules to use: the given directory, the installed ones, or those of the checkout."""
-    if given is not None:
-        path = Path(given)
-        if not (path / "curated").is_dir():
-            raise UsageError(f"{path} is not a rules directory", "it needs the folders curated/ and packs/")
-        return path
-    package = Path(__file__).resolve().parent.parent
-    installed = package / "_rules"
-    return installed if installed.is_dir() else package.parent / "rules"
-
-
 def read_pack(path: Path) -> dict[str, Any]:
     """A pack file; raises :class:`RuleError` when it is damaged or of another schema."""
     try:

@@ -41,6 +41,13 @@ _ORDER: dict[str, Callable[[Any, Any], Any]] = {
 SIZE_LIMIT = 1_000_000
 
 
+def _identical(left: Any, right: Any) -> bool:
+    """``is``: identity, taken as sameness of type and value where Python may or may not intern."""
+    if isinstance(left, (str, int, float, External)):
+        return type(left) is type(right) and bool(left == right)
+    return left is right
+
+
 class Expressions(Attributes):
     """The expression half of the evaluator; ``machine.Machine`` adds statements, modules and calls."""
 
@@ -175,7 +182,7 @@ class Expressions(Attributes):
             if is_unknown(side):
                 return side
         if sign in ("is", "is not", "==", "!="):
-            same = self.same(left, right)
+            same = self.same(left, right) if sign in ("==", "!=") else _identical(left, right)
             return same if is_unknown(same) else same is (sign in ("is", "=="))
         if isinstance(left, _PLAIN) and isinstance(right, _PLAIN) and "Unknown(" not in repr((left, right)):
             try:
