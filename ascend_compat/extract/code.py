@@ -7,10 +7,22 @@ register things as they are imported keep their top level, so that registration 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Any
 
+from ascend_compat.extract.scope import (
+    attributes,
+    binds,
+    bodies,
+    code_nodes,
+    is_compound,
+    module_names,
+    reached,
+    tests,
+    under,
+)
 from ascend_compat.extract.translate import Node, block, expression, function, statement
+from ascend_compat.extract.tree import Module, Trees, absolute
 
 #: Where the replay of a server's start begins: ``module``, ``name`` (a class brings the methods in ``ENTRY_METHODS``).
 ENTRIES = (
@@ -65,28 +77,13 @@ PARTIAL = {
 }
 
 
-class ModuleLike(Protocol):
-    """What is needed of a parsed module."""
-
-    name: str
-    path: str
-    tree: ast.Module
-    is_package: bool
-
-
-class TreesLike(Protocol):
-    """What is needed of the source trees."""
-
-    def module(self, name: str) -> ModuleLike | None: ...
-
-
-def extract_code(trees: TreesLike) -> dict[str, Any]:
+def extract_code(trees: Trees) -> dict[str, Any]:
     """``{module: {path, package, body}}`` for every module with something to evaluate."""
     return _Closure(trees).run()
 
 
 class _Closure:
-    def __init__(self, trees: TreesLike) -> None:
+    def __init__(self, trees: Trees) -> None:
         self.trees = trees
         self.names: dict[str, set[str]] = {}
         self.methods: set[str] = set(ENTRY_METHODS)
@@ -119,27 +116,27 @@ class _Closure:
         for node in self._kept(module.tree.body, module):
             self._scan(node, module)
 
-    def _kept(self, body: list[ast.stmt], module: ModuleLike) -> Iterator[ast.stmt]:
-        effectful = _under(module.name, EFFECTFUL)
+    def _kept(self, body: list[ast.stmt], module: Module) -> Iterator[ast.stmt]:
+        effectful = under(module.name, EFFECTFUL)
         for node in body:
-            if _is_compound(node):
-                if any(True for part in _bodies(node) for _ in self._kept(part, module)):
+            if is_compound(node):
+                if any(True for part in bodies(node) for _ in self._kept(part, module)):
                     yield node
             elif self._wanted(node, module, effectful):
                 yield node
 
-    def _wanted(self, node: ast.stmt, module: ModuleLike, effectful: bool) -> bool:
-        if _binds(node) & self.names.get(module.name, set()) or "__getattr__" in _binds(node):
+    def _wanted(self, node: ast.stmt, module: Module, effectful: bool) -> bool:
+        if binds(node) & self.names.get(module.name, set()) or "__getattr__" in binds(node):
             return True
         if not effectful:
             return False
         if isinstance(node, ast.ImportFrom):
-            return _under(_absolute(module, node), EFFECTFUL)
+            return under(absolute(module, node), EFFECTFUL)
         if isinstance(node, ast.ClassDef):
             return bool(node.decorator_list)
         return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
 
-    def _scan(self, node: ast.stmt, module: ModuleLike) -> None:
+    def _scan(self, node: ast.stmt, module: Module) -> None:
         if isinstance(node, ast.ImportFrom):
             self._scan_import(node, module, only=self.names.get(module.name, set()))
         elif isinstance(node, ast.ClassDef):
@@ -147,60 +144,60 @@ class _Closure:
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             if self._followed(module):
                 self._mention(node, module)
-        elif _is_compound(node):
-            for part in _bodies(node):
+        elif is_compound(node):
+            for part in bodies(node):
                 for inner in self._kept(part, module):
                     self._scan(inner, module)
-            for test in _tests(node):
+            for test in tests(node):
                 self._mention(test, module)
         elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)):
             self._mention(node, module)
 
-    def _scan_import(self, node: ast.ImportFrom, module: ModuleLike, only: set[str] | None = None) -> None:
-        source = _absolute(module, node)
-        effect = _under(source, EFFECTFUL)
+    def _scan_import(self, node: ast.ImportFrom, module: Module, only: set[str] | None = None) -> None:
+        source = absolute(module, node)
+        effect = under(source, EFFECTFUL)
         for alias in node.names:
             if only is None or effect or (alias.asname or alias.name) in only:
                 self.need(source, alias.name)
                 self.need(f"{source}.{alias.name}", "")
 
-    def _scan_class(self, node: ast.ClassDef, module: ModuleLike) -> None:
+    def _scan_class(self, node: ast.ClassDef, module: Module) -> None:
         self.need(module.name, node.name)
         for base in [*node.bases, *node.decorator_list]:
             self._mention(base, module)
         for item in self._class_body(node, module):
             self._mention(item, module)
 
-    def _class_body(self, node: ast.ClassDef, module: ModuleLike) -> Iterator[ast.stmt]:
+    def _class_body(self, node: ast.ClassDef, module: Module) -> Iterator[ast.stmt]:
         methods = self._methods(node, module)
         if methods is None:
             return
         keep_all = any("Enum" in ast.unparse(base) for base in node.bases)
         for item in node.body:
             if isinstance(item, (ast.Assign, ast.AnnAssign)):
-                if keep_all or _binds(item) & methods:
+                if keep_all or binds(item) & methods:
                     yield item
             elif isinstance(item, ast.FunctionDef) and item.name in methods and item.name not in NEVER_METHODS:
                 yield item
 
-    def _methods(self, node: ast.ClassDef, module: ModuleLike) -> set[str] | frozenset[str] | None:
+    def _methods(self, node: ast.ClassDef, module: Module) -> set[str] | frozenset[str] | None:
         """Which methods of a class are read; ``None`` for a class kept as a name only."""
         if module.name in PARTIAL and (module.name, node.name) in ENTRIES:
             return PARTIAL[module.name]
         if self._followed(module) or (module.name, node.name) in ENTRIES:
             return self.methods
-        return _reached(module.tree, OVERRIDE_METHODS) if module.name.startswith(OVERRIDES_ONLY) else None
+        return reached(module.tree, OVERRIDE_METHODS) if module.name.startswith(OVERRIDES_ONLY) else None
 
-    def _followed(self, module: ModuleLike) -> bool:
-        return _under(module.name, FOLLOWED) or module.name == OVERRIDES_ONLY
+    def _followed(self, module: Module) -> bool:
+        return under(module.name, FOLLOWED) or module.name == OVERRIDES_ONLY
 
-    def _mention(self, root: ast.AST, module: ModuleLike) -> None:
+    def _mention(self, root: ast.AST, module: Module) -> None:
         """Everything a piece of code names: module-level names, attributes (as methods), local imports."""
         if id(root) in self.scanned:
             return
         self.scanned.add(id(root))
-        bound = _module_names(module)
-        for node in _code_nodes(root):
+        bound = module_names(module)
+        for node in code_nodes(root):
             if isinstance(node, ast.Name) and node.id in bound:
                 self.need(module.name, node.id)
             elif isinstance(node, ast.ImportFrom):
@@ -211,7 +208,7 @@ class _Closure:
             elif isinstance(node, ast.Attribute):
                 self._mention_attribute(node, module, bound)
 
-    def _mention_attribute(self, node: ast.Attribute, module: ModuleLike, bound: dict[str, str | None]) -> None:
+    def _mention_attribute(self, node: ast.Attribute, module: Module, bound: dict[str, str | None]) -> None:
         if node.attr not in self.methods:
             self.methods.add(node.attr)
             self.changed = True
@@ -229,10 +226,10 @@ class _Closure:
             out["package"] = True
         return out
 
-    def _block(self, body: list[ast.stmt], module: ModuleLike) -> list[Node]:
+    def _block(self, body: list[ast.stmt], module: Module) -> list[Node]:
         return [self._statement(node, module) for node in self._kept(body, module)]
 
-    def _statement(self, node: ast.stmt, module: ModuleLike) -> Node:
+    def _statement(self, node: ast.stmt, module: Module) -> Node:
         if isinstance(node, ast.If):
             parts = [self._block(part, module) for part in (node.body, node.orelse)]
             return ["if", node.lineno, expression(node.test), *parts]
@@ -252,13 +249,13 @@ class _Closure:
             ]
         return statement(node)
 
-    def _import_from(self, node: ast.ImportFrom, module: ModuleLike) -> Node:
+    def _import_from(self, node: ast.ImportFrom, module: Module) -> Node:
         wanted = self.names.get(module.name, set())
-        effect = _under(_absolute(module, node), EFFECTFUL) and _under(module.name, EFFECTFUL)
+        effect = under(absolute(module, node), EFFECTFUL) and under(module.name, EFFECTFUL)
         names = [[a.name, a.asname or a.name] for a in node.names if effect or (a.asname or a.name) in wanted]
         return ["from", node.lineno, node.level, node.module or "", names]
 
-    def _class(self, node: ast.ClassDef, module: ModuleLike) -> Node:
+    def _class(self, node: ast.ClassDef, module: Module) -> Node:
         bases = [expression(base) for base in node.bases]
         body: list[Node] = []
         for item in self._class_body(node, module):
@@ -266,105 +263,7 @@ class _Closure:
                 body.append(["def", item.lineno, item.name, function(item), []])
             else:
                 body.extend(block([item]))
-        decorators = [expression(d) for d in node.decorator_list if _under(module.name, EFFECTFUL)]
+        decorators = [expression(d) for d in node.decorator_list if under(module.name, EFFECTFUL)]
         kept = {id(item) for item in self._class_body(node, module)}
-        omitted = sorted({name for item in node.body if id(item) not in kept for name in _attributes(item)})
+        omitted = sorted({name for item in node.body if id(item) not in kept for name in attributes(item)})
         return ["class", node.lineno, node.name, bases, body, decorators, omitted]
-
-
-def _reached(tree: ast.Module, start: frozenset[str]) -> set[str]:
-    """Methods of a module's classes that the named ones use, directly or through each other."""
-    bodies: dict[str, list[ast.AST]] = {}
-    for cls in tree.body:
-        for item in cls.body if isinstance(cls, ast.ClassDef) else ():
-            if isinstance(item, ast.FunctionDef):
-                bodies.setdefault(item.name, []).append(item)
-    found: set[str] = set()
-    pending = list(start)
-    while pending:
-        name = pending.pop()
-        if name not in found:
-            found.add(name)
-            nodes = [n for body in bodies.get(name, []) for n in ast.walk(body)]
-            pending.extend(n.attr for n in nodes if isinstance(n, ast.Attribute) and n.attr in bodies)
-    return found
-
-
-def _attributes(node: ast.stmt) -> set[str]:
-    """Class attributes a statement of a class body defines; an annotation alone defines none but announces one."""
-    if isinstance(node, (ast.If, ast.Try)):
-        return {name for part in _bodies(node) for item in part for name in _attributes(item)}
-    return _binds(node)
-
-
-def _under(name: str, prefixes: Iterable[str]) -> bool:
-    return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
-
-
-def _absolute(module: ModuleLike, node: ast.ImportFrom) -> str:
-    if not node.level:
-        return node.module or ""
-    parts = module.name.split(".")
-    base = parts[: len(parts) - node.level + (1 if module.is_package else 0)]
-    return ".".join([*base, node.module] if node.module else base)
-
-
-def _is_compound(node: ast.stmt) -> bool:
-    return isinstance(node, (ast.If, ast.Try))
-
-
-def _bodies(node: ast.stmt) -> list[list[ast.stmt]]:
-    if isinstance(node, ast.Try):
-        return [node.body, *(h.body for h in node.handlers), node.orelse]
-    return [node.body, node.orelse] if isinstance(node, ast.If) else []
-
-
-def _tests(node: ast.stmt) -> list[ast.expr]:
-    return [node.test] if isinstance(node, ast.If) else []
-
-
-def _binds(node: ast.stmt) -> set[str]:
-    """Names a module-level statement defines."""
-    if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
-        return {node.name}
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
-        return {(a.asname or a.name.partition(".")[0]) for a in node.names}
-    targets: list[ast.expr] = []
-    if isinstance(node, ast.Assign):
-        targets = node.targets
-    elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
-        targets = [node.target]
-    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        # ``table.update(...)`` at module level changes what ``table`` is.
-        owner = node.value.func
-        targets = [owner.value] if isinstance(owner, ast.Attribute) else []
-    return {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
-
-
-def _module_names(module: ModuleLike) -> dict[str, str | None]:
-    """Module-level names; an imported module's name maps to its dotted name, everything else to ``None``."""
-    found: dict[str, str | None] = {}
-    pending = list(module.tree.body)
-    while pending:
-        node = pending.pop()
-        for part in _bodies(node):
-            pending.extend(part)
-        if isinstance(node, ast.Import):
-            found.update({(a.asname or a.name.partition(".")[0]): a.name for a in node.names})
-        elif isinstance(node, ast.ImportFrom):
-            found.update({(a.asname or a.name): f"{_absolute(module, node)}.{a.name}" for a in node.names})
-        else:
-            found.update(dict.fromkeys(_binds(node)))
-    return found
-
-
-def _code_nodes(root: ast.AST) -> Iterator[ast.AST]:
-    """Nodes of a piece of code without annotations, which decide nothing."""
-    pending = [root]
-    while pending:
-        node = pending.pop()
-        yield node
-        for field, value in ast.iter_fields(node):
-            if field in ("annotation", "returns"):
-                continue
-            pending.extend(v for v in (value if isinstance(value, list) else [value]) if isinstance(v, ast.AST))

@@ -14,7 +14,8 @@ from ascend_compat.knowledge.environment import Environment
 from ascend_compat.knowledge.evaluate.values import Class, Instance, Module, Native
 from ascend_compat.knowledge.layers import EMBEDDING, LINEAR, MOE, Bucket, ModuleTree, concrete, fill, mapped
 from ascend_compat.knowledge.load import Rules
-from ascend_compat.knowledge.replay import LayerOutcome, LayerSpec, Replay, Startup, Trouble
+from ascend_compat.knowledge.outcomes import LayerOutcome, LayerSpec, Startup, Trouble
+from ascend_compat.knowledge.replay import Replay
 
 #: Companion tensors of a quantized weight; a module that has one is stored quantized.
 COMPANIONS = ("scale", "offset", "zero_point", "qzeros", "g_idx", "quant_bias", "weight_shape")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from ascend_compat.knowledge.environment import Environment
@@ -21,57 +20,10 @@ from ascend_compat.knowledge.evaluate.values import (
     Undecided,
     Unknown,
 )
+from ascend_compat.knowledge.outcomes import LayerOutcome, LayerSpec, Startup, Trouble
 
 PLATFORM = ("vllm_ascend.platform", "NPUPlatform")
 DTYPES = {"bfloat16": "torch.bfloat16", "float16": "torch.float16", "float32": "torch.float32"}
-
-
-@dataclass(slots=True)
-class Trouble:
-    """Why the replay stops: the code raises (``kind`` is the exception) or can't be followed (``kind`` is ``None``)."""
-
-    stage: str
-    kind: str | None
-    message: str
-    at: str
-
-
-@dataclass(slots=True)
-class Startup:
-    """The quantization method a server ends up with. ``trouble`` ends the start; ``method`` ``None`` is unquantized."""
-
-    method: str | None = None
-    auto_detected: bool = False
-    config: Instance | None = None
-    trouble: Trouble | None = None
-    returns: list[tuple[str, str, Any]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class LayerSpec:
-    """One module of the model: ``prefix`` in vLLM's names, its class, sizes in elements on one rank of TP 1."""
-
-    prefix: str
-    cls: str
-    lineage: tuple[str, ...]
-    kind: str
-    input_size: int
-    output_sizes: tuple[int, ...]
-    experts: int = 0
-
-
-@dataclass(slots=True)
-class LayerOutcome:
-    """What the release does with one module."""
-
-    method: str | None = None
-    method_at: str | None = None
-    scheme: str | None = None
-    scheme_at: str | None = None
-    params: dict[str, Tensor] = field(default_factory=dict)
-    trouble: Trouble | None = None
-    computed: frozenset[str] = frozenset()
-    returns: list[tuple[str, str, Any]] = field(default_factory=list)
 
 
 class Replay:

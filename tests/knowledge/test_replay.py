@@ -11,7 +11,8 @@ from small_trees import write_trees
 from ascend_compat.extract.code import extract_code
 from ascend_compat.extract.tree import Trees
 from ascend_compat.knowledge.environment import Environment
-from ascend_compat.knowledge.replay import LayerOutcome, LayerSpec, Replay, Startup
+from ascend_compat.knowledge.outcomes import LayerOutcome, LayerSpec, Startup
+from ascend_compat.knowledge.replay import Replay
 
 TINY = {"quant_method": "tiny8", "bits": 8}
 CONFIG = "vllm_ascend/quantization/tiny_config.py"

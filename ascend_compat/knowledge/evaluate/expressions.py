@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from packaging.version import Version
-
 from ascend_compat.knowledge.evaluate import natives
-from ascend_compat.knowledge.evaluate.attributes import Attributes, Super
+from ascend_compat.knowledge.evaluate.attributes import Super
+from ascend_compat.knowledge.evaluate.operations import PLAIN, Operations
 from ascend_compat.knowledge.evaluate.values import (
     MISSING,
     Class,
     EnumMember,
     External,
     Function,
-    Instance,
     Native,
     Raised,
     Undecided,
@@ -26,29 +23,12 @@ from ascend_compat.knowledge.evaluate.values import (
 )
 
 if TYPE_CHECKING:
-    from ascend_compat.knowledge.evaluate.statements import Frame
+    from ascend_compat.knowledge.evaluate.frames import Frame
 
 Node = list[Any]
-_PLAIN = (str, int, float, bool, type(None), list, dict, tuple, set, Version)
-_CONTAINERS: tuple[type[Any], ...] = (str, list, dict, tuple, set, *natives.VIEWS[:3])
-_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
-    "%": operator.mod, "|": operator.or_, "&": operator.and_, "^": operator.xor,
-}  # fmt: skip
-_ORDER: dict[str, Callable[[Any, Any], Any]] = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-}  # fmt: skip
-SIZE_LIMIT = 1_000_000
 
 
-def _identical(left: Any, right: Any) -> bool:
-    """``is``: identity, taken as sameness of type and value where Python may or may not intern."""
-    if isinstance(left, (str, int, float, External)):
-        return type(left) is type(right) and bool(left == right)
-    return left is right
-
-
-class Expressions(Attributes):
+class Expressions(Operations):
     """The expression half of the evaluator; ``machine.Machine`` adds statements, modules and calls."""
 
     if TYPE_CHECKING:
@@ -145,23 +125,6 @@ class Expressions(Attributes):
     def _e_bin(self, node: Node, frame: Frame) -> Any:
         return self.binary(node[2], self.value(node[3], frame), self.value(node[4], frame), self.at(frame, node[1]))
 
-    def binary(self, sign: str, left: Any, right: Any, at: str) -> Any:
-        """Arithmetic as Python does it; errors it would raise are raised."""
-        for side in (left, right):
-            if is_unknown(side):
-                return side
-        if isinstance(left, Instance) and sign == "/" and isinstance(left.names.get("joinpath"), Native):
-            return self.call(left.names["joinpath"], [right], {}, at)
-        if not isinstance(left, _PLAIN) or not isinstance(right, _PLAIN) or sign not in _ARITHMETIC:
-            return Unknown(at, f"{describe(left)} {sign} {describe(right)}")
-        try:
-            result = _ARITHMETIC[sign](left, right)
-        except (TypeError, ZeroDivisionError, OverflowError, ValueError) as error:
-            raise Raised(type(error).__name__, str(error), at) from None
-        if isinstance(result, (str, list, tuple)) and len(result) > SIZE_LIMIT:
-            raise Undecided(at, "a value grows beyond the size limit")
-        return result
-
     def _e_cmp(self, node: Node, frame: Frame) -> Any:
         at = self.at(frame, node[1])
         left = self.value(node[2], frame)
@@ -173,53 +136,11 @@ class Expressions(Attributes):
             left = right
         return True
 
-    def compare(self, sign: str, left: Any, right: Any, at: str) -> Any:
-        """One comparison: ``True``, ``False`` or :class:`Unknown`."""
-        if sign in ("in", "not in"):
-            outcome = self._contains(right, left, at)
-            return outcome if is_unknown(outcome) or sign == "in" else not outcome
-        for side in (left, right):
-            if is_unknown(side):
-                return side
-        if sign in ("is", "is not", "==", "!="):
-            same = self.same(left, right) if sign in ("==", "!=") else _identical(left, right)
-            return same if is_unknown(same) else same is (sign in ("is", "=="))
-        if isinstance(left, _PLAIN) and isinstance(right, _PLAIN) and "Unknown(" not in repr((left, right)):
-            try:
-                return bool(_ORDER[sign](left, right))
-            except TypeError as error:
-                raise Raised("TypeError", str(error), at) from None
-        return Unknown(at, f"{describe(left)} {sign} {describe(right)}")
-
-    def same(self, left: Any, right: Any) -> Any:
-        """Equality; two different external names are taken as different things, an external and plain data too."""
-        if isinstance(left, EnumMember) and isinstance(right, (str, int)):
-            return left.value == right
-        if isinstance(right, EnumMember) and isinstance(left, (str, int)):
-            return right.value == left
-        return bool(left == right)
-
-    def _contains(self, container: Any, item: Any, at: str) -> Any:
-        if is_unknown(container) or is_unknown(item):
-            return container if is_unknown(container) else item
-        if container is None or isinstance(container, (int, float)):
-            raise Raised("TypeError", f"argument of type '{type(container).__name__}' is not iterable", at)
-        if not isinstance(container, _CONTAINERS):
-            return Unknown(at, f"membership in {describe(container)}")
-        items: Any = container
-        try:
-            if isinstance(container, (list, tuple)) and any(map(is_unknown, container)):
-                known = any(self.same(item, part) is True for part in container if not is_unknown(part))
-                return known or next(part for part in container if is_unknown(part))
-            return item in items
-        except TypeError as error:
-            raise Raised("TypeError", str(error), at) from None
-
     def _e_ifexp(self, node: Node, frame: Frame) -> Any:
         truth = self.truth(self.value(node[2], frame))
         if truth is None:
             left, right = self.value(node[3], frame), self.value(node[4], frame)
-            return left if isinstance(left, _PLAIN) and left == right else self.undecidable(node[2], frame)
+            return left if isinstance(left, PLAIN) and left == right else self.undecidable(node[2], frame)
         return self.value(node[3] if truth else node[4], frame)
 
     def _elements(self, nodes: list[Node], frame: Frame) -> list[Any]:
@@ -292,7 +213,7 @@ class Expressions(Attributes):
         """Python's truth, or ``None`` when it can't be known."""
         if is_unknown(value) or isinstance(value, External):
             return None
-        if isinstance(value, _PLAIN):
+        if isinstance(value, PLAIN):
             return bool(value)
         if isinstance(value, EnumMember):
             return bool(value.value) if isinstance(value.value, str) else True

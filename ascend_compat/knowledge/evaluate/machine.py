@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ascend_compat.knowledge.evaluate import natives
-from ascend_compat.knowledge.evaluate.statements import Frame, Return, Statements
+from ascend_compat.knowledge.evaluate.frames import Frame, Return
+from ascend_compat.knowledge.evaluate.statements import Statements
 from ascend_compat.knowledge.evaluate.values import (
     MISSING,
     Bound,

@@ -1,0 +1,35 @@
+"""The scopes of a call, and how control leaves a block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ascend_compat.knowledge.evaluate.values import Function, Module
+
+
+class Return(Exception):
+    """Control flow: a function returns."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
+
+
+class Break(Exception):
+    """Control flow: leave the innermost loop."""
+
+
+class Continue(Exception):
+    """Control flow: next round of the innermost loop."""
+
+
+class Frame:
+    """The scopes of one call, innermost first, over the names of its module."""
+
+    __slots__ = ("function", "globals", "module", "scopes")
+
+    def __init__(self, module: Module, scopes: tuple[dict[str, Any], ...], function: Function | None = None) -> None:
+        self.module = module
+        self.scopes = scopes
+        self.function = function
+        self.globals: set[str] = set()
