@@ -45,6 +45,14 @@ def _stores(edge: dict[str, Any], path: tuple[str, ...], evidence: tuple[Evidenc
             "AC305", Severity.WARNING, Effect.WRONG_OUTPUT, Basis.SOURCE, detail["example"],
             Message("AC305", _params(edge, "parameter", "scheme", "modules", "example")), evidence, None, path,
         )  # fmt: skip
+    if detail.get("absent") or detail.get("unplaced"):
+        code = "AC311" if detail.get("absent") else "AC310"
+        params = {} if detail.get("absent") else _params(edge, "template", "stored", "count")
+        return Finding(
+            code, Severity.BLOCKER, Effect.NONE, Basis.SOURCE, str(detail.get("template", "safetensors")),
+            Message(code, params), evidence, None, path,
+            undetermined=True,
+        )  # fmt: skip
     if "keeps" not in detail:
         return Finding(
             "AC306", Severity.BLOCKER, Effect.FAILS_AT_STARTUP, Basis.SOURCE, detail["example"],

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ascend_compat.classify.quant.lower import QUANTIZED_DTYPES
+from ascend_compat.classify.tensors import header_evidence
 from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.finding import Evidence, EvidenceKind
 from ascend_compat.core.profile import ModelProfile
@@ -61,6 +63,7 @@ def build_graph(
     _dtype(graph, rules, target, match)
     for group in match.groups:
         _group(graph, rules, target, match, group, method)
+    _unjudged(graph, facts, match)
     return graph
 
 
@@ -196,6 +199,20 @@ def _group(graph: DiGraph[str], rules: Rules, target: Target, match: Match, grou
             add(
                 graph, f"class:{outcome.scheme}", f"tensor:{name}", "stores-as", at(outcome.scheme_at, name),
                 ok=None, modules=count, parameter=name, scheme=outcome.scheme, example=group.prefix,
+            )  # fmt: skip
+
+
+def _unjudged(graph: DiGraph[str], facts: CheckpointFacts, match: Match) -> None:
+    """What no step above looked at and a verdict would need: absent headers, quantized tensors without a module."""
+    if not facts.has_weights:
+        evidence = config_evidence("", "no safetensors header was read")
+        add(graph, ROOT, "tensors:?", "stores-as", evidence, ok=None, absent=True)
+    for group in match.lost:
+        if group.dtype in QUANTIZED_DTYPES and group.parameter in WEIGHTS:
+            header = header_evidence(group)
+            add(
+                graph, ROOT, f"tensor:{group.template}", "stores-as", header, ok=None, unplaced=True,
+                template=group.template, stored=group.dtype, count=group.count,
             )  # fmt: skip
 
 

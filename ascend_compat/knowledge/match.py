@@ -90,6 +90,8 @@ def match(
     buckets, out.lost = fill(tree, facts, profile)
     mapper = tree.attribute("hf_to_vllm_mapper")
     out.prepared = replay.prepare(tree.attribute("packed_modules_mapping") or {}, _mapper(mapper) if mapper else None)
+    if not facts.has_weights:
+        buckets = _imagined(tree, profile)
     for bucket in buckets:
         if bucket.leaf.kind in (LINEAR, MOE, EMBEDDING) and bucket.leaf.quantized:
             out.groups.extend(_groups(replay, bucket, facts, profile))
@@ -97,6 +99,17 @@ def match(
     for group in out.groups:
         known = reads.get(group.outcome.scheme)
         group.reads = frozenset(known) if known is not None else None
+    return out
+
+
+def _imagined(tree: ModuleTree, profile: ModelProfile) -> list[Bucket]:
+    """Modules to ask about when no tensor is known: every quantizable leaf, in a layer that has it."""
+    first = profile.moe.layers[0] if profile.moe and profile.moe.layers else 0
+    out = []
+    for leaves in tree.leaves.values():
+        leaf = leaves[0]
+        layer = first if leaf.kind == MOE or "shared_expert" in leaf.path else 0
+        out.append(Bucket(leaf, (layer,) if "*" in leaf.path else ()))
     return out
 
 
@@ -166,7 +179,7 @@ def _groups(replay: Replay, bucket: Bucket, facts: CheckpointFacts, profile: Mod
     for layers in by_signature.values():
         first = layers[0]
         prefix = concrete(bucket.leaf.path, first)
-        outcome = replay.layer(_spec(bucket, prefix, profile))
+        outcome = replay.layer(_spec(bucket, prefix, profile), allocate=facts.has_weights)
         group = GroupOutcome(bucket, tuple(n for n in layers if n is not None), prefix, outcome)
         _explain(replay, group)
         yield group

@@ -177,8 +177,11 @@ class Replay:
             lambda: self.machine.call(self.machine.attribute(config, "apply_vllm_mapper", ""), [wrapped], {}, ""),
         )
 
-    def layer(self, spec: LayerSpec) -> LayerOutcome:
-        """Ask the configuration object for the module's method and let it allocate the parameters."""
+    def layer(self, spec: LayerSpec, allocate: bool = True) -> LayerOutcome:
+        """Ask the configuration object for the module's method and let it allocate the parameters.
+
+        Without tensors the sizes are not known: ``allocate=False`` only asks.
+        """
         out = LayerOutcome()
         start = len(self.machine.returns)
         layer = self._layer_object(spec, out)
@@ -194,7 +197,7 @@ class Replay:
         out.trouble = self._attempt("layer", ask)
         if out.trouble is None:
             self._read_method(result[0], out)
-        if out.trouble is None and out.scheme is not None:
+        if allocate and out.trouble is None and out.scheme is not None:
             out.trouble = self._attempt("allocation", lambda: self._allocate(result[0], layer, spec))
             out.computed = self._computed(result[0])
         out.returns = self.machine.returns[start:]

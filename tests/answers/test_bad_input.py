@@ -97,6 +97,8 @@ def test_a_directory_with_only_a_config_is_answered_and_says_what_is_missing(qwe
     for file in qwen.glob("model*"):
         file.unlink()
     report = analyze(qwen, target="0.18.0rc1")
+    assert report.verdict.value == "undetermined"
+    assert [f.code for f in report.findings if f.undetermined] == ["AC311"]
     assert report.model.has_weights is False
     assert report.memory.minimum is None
     assert report.memory.unknown
