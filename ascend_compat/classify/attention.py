@@ -1,176 +1,172 @@
-"""How each layer mixes tokens, and its sizes; position encoding."""
+"""Layers grouped by attention kind and sizes, with the fields and tensors that say so."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any, NamedTuple
 
-from ascend_compat.classify.tensors import header_evidence, layers_of, matching
-from ascend_compat.classify.view import ConfigView
+from ascend_compat.classify.config import ConfigView
+from ascend_compat.classify.kinds import HEADS, KV_HEADS, layer_kinds
+from ascend_compat.classify.tensors import decoder_tensors, header_evidence, matching
 from ascend_compat.core.facts import TensorGroup
 from ascend_compat.core.profile import AttentionGroup, AttentionKind
 
-#: Names of ``layer_types`` entries. Source: transformers, configuration_utils.py, ALLOWED_LAYER_TYPES.
-LAYER_TYPES = {
-    "full_attention": None,
-    "attention": None,
-    "linear_attention": AttentionKind.GDN,
-    "sliding_attention": AttentionKind.SLIDING,
-    "chunked_attention": AttentionKind.SLIDING,
-    "mamba": AttentionKind.MAMBA,
-}
-#: One letter a layer in hybrid patterns (NVIDIA Nemotron-H): M Mamba, * attention, - and E without attention.
-PATTERN = {"M": AttentionKind.MAMBA, "*": None}
+HEAD_DIM = ("head_dim", "kv_channels", "attention_head_dim", "head_size")
+HIDDEN = ("hidden_size", "n_embd", "d_model", "dim")
+QK_NORM = ("use_qk_norm", "qk_norm", "qk_layernorm", "use_qk_layernorm")
+QK_TENSORS = r"\.(q_norm|q_layernorm|query_layernorm|query_norm)\.weight$"
+_LISTS = ("layer_types", "layers_block_type", "hybrid_override_pattern", "hybrid_layer_pattern", "compress_ratios",
+          "full_attention_interval", "sliding_window_pattern", "block_configs", "no_rope_layers")  # fmt: skip
+#: Sizes of windowed layers and of full layers where a hybrid model names them apart (MiMo-V2, Gemma 4).
+_SLIDING_NAMES = {"num_attention_heads": "swa_num_attention_heads", "num_key_value_heads": "swa_num_key_value_heads",
+                  "head_dim": "swa_head_dim", "v_head_dim": "swa_v_head_dim"}  # fmt: skip
+_FULL_NAMES = {"num_key_value_heads": "num_global_key_value_heads", "head_dim": "global_head_dim"}
+_LATENT = (AttentionKind.MLA, AttentionKind.DSA)
+
+
+class _Latent(NamedTuple):
+    """Sizes of latent attention; ``None`` where neither configuration nor tensors say them."""
+
+    kv_rank: int | None
+    q_rank: int | None
+    rope: int | None
 
 
 def attention_groups(view: ConfigView, tensors: tuple[TensorGroup, ...], layers: int) -> tuple[AttentionGroup, ...]:
-    """Layers grouped by attention kind, in layer order of first appearance."""
-    kinds = _kinds(view, tensors, layers)
-    by_kind: dict[AttentionKind, list[int]] = {}
-    for layer, kind in enumerate(kinds):
+    """Layers with the same kind and key heads, in order of their first layer; those without attention are left out."""
+    heads_of = _block_heads(view, layers)
+    found: dict[tuple[AttentionKind, int | None], list[int]] = {}
+    for layer, kind in enumerate(layer_kinds(view, tensors, layers)):
         if kind is not None:
-            by_kind.setdefault(kind, []).append(layer)
-    return tuple(_group(view, tensors, kind, tuple(found)) for kind, found in by_kind.items())
+            kv = heads_of.get(layer)
+            grouped = kv is not None and kind is AttentionKind.MHA
+            found.setdefault((AttentionKind.GQA if grouped else kind, kv), []).append(layer)
+    stack = decoder_tensors(tensors)
+    return tuple(_group(view, stack, kind, tuple(own), kv) for (kind, kv), own in found.items())
 
 
-def _kinds(view: ConfigView, tensors: tuple[TensorGroup, ...], layers: int) -> list[AttentionKind | None]:
-    full = _full_kind(view, tensors)
-    named = view.items("layer_types", "layers_block_type")
-    if len(named) >= layers > 0:
-        return [_named(name, full) for name in named[:layers]]
-    pattern = view.text("hybrid_override_pattern")
-    if pattern and len(pattern) >= layers:
-        return [PATTERN.get(c, full) or full if c in PATTERN else None for c in pattern[:layers]]
-    linear = set(layers_of(matching(tensors, r"layers\.\*\.linear_attn\.")))
-    if linear:
-        return [AttentionKind.GDN if layer in linear else full for layer in range(layers)]
-    interval = view.integer("full_attention_interval")
-    if interval and view.integer("linear_num_value_heads"):
-        return [full if (layer + 1) % interval == 0 else AttentionKind.GDN for layer in range(layers)]
-    return _windows(view, full, layers)
-
-
-def _named(name: object, full: AttentionKind) -> AttentionKind:
-    if not isinstance(name, str) or name not in LAYER_TYPES:
-        return AttentionKind.UNKNOWN
-    return LAYER_TYPES[name] or full
-
-
-def _windows(view: ConfigView, full: AttentionKind, layers: int) -> list[AttentionKind | None]:
-    """Sliding windows without a list of layer types: a switch, a pattern of one full layer in n, or all layers."""
-    window = view.integer("sliding_window")
-    if not window or view.flag("use_sliding_window") is False:
-        return [full] * layers
-    per_layer = view.items("hybrid_layer_pattern")
-    if len(per_layer) >= layers:
-        return [AttentionKind.SLIDING if kind == 1 else full for kind in per_layer[:layers]]
-    every = view.integer("sliding_window_pattern", "_sliding_window_pattern")
-    if every and every > 1:
-        return [full if (layer + 1) % every == 0 else AttentionKind.SLIDING for layer in range(layers)]
-    start = view.integer("max_window_layers")
-    if start is not None:
-        return [AttentionKind.SLIDING if layer >= start else full for layer in range(layers)]
-    return [AttentionKind.SLIDING] * layers
-
-
-def _full_kind(view: ConfigView, tensors: tuple[TensorGroup, ...]) -> AttentionKind:
-    latent = view.integer("kv_lora_rank") or matching(tensors, r"self_attn\.kv_a_proj_with_mqa\.weight$")
-    if latent:
-        sparse = view.integer("index_topk", "index_n_heads") or matching(tensors, r"self_attn\.indexer\.")
-        return AttentionKind.DSA if sparse else AttentionKind.MLA
-    heads = view.integer("num_attention_heads", "n_head", "n_heads")
-    kv = view.integer("num_key_value_heads", "num_kv_heads", "n_kv_heads", "multi_query_group_num")
-    if heads is None:
-        return AttentionKind.UNKNOWN
-    if kv is None or kv == heads:
-        return AttentionKind.MHA
-    return AttentionKind.MQA if kv == 1 else AttentionKind.GQA
+def _block_heads(view: ConfigView, layers: int) -> dict[int, int]:
+    """Key heads per layer where a block says how many query heads share one (Nemotron-NAS)."""
+    heads, out = view.size(*HEADS), {}
+    for layer, block in enumerate(view.per_layer(layers, "block_configs")):
+        attention = block.get("attention") if isinstance(block, dict) else None
+        share = attention.get("n_heads_in_group") if isinstance(attention, dict) else None
+        if heads and isinstance(share, int) and not isinstance(share, bool) and 0 < share <= heads:
+            out[layer] = heads // share
+    return out
 
 
 def _group(
-    view: ConfigView, tensors: tuple[TensorGroup, ...], kind: AttentionKind, layers: tuple[int, ...]
+    view: ConfigView, stack: tuple[TensorGroup, ...], kind: AttentionKind, layers: tuple[int, ...], kv: int | None
 ) -> AttentionGroup:
     if kind is AttentionKind.GDN:
-        names = ("linear_num_value_heads", "linear_num_key_heads", "linear_key_head_dim", "linear_value_head_dim")
-        heads, kv_heads, key_dim, value_dim = (view.integer(name) for name in names)
-        return AttentionGroup(
-            kind, layers, heads, kv_heads, key_dim, value_dim,
-            conv_kernel=view.integer("linear_conv_kernel_dim"),
-            state_dtype=view.text("mamba_ssm_dtype"),
-            evidence=view.evidence(*names, "layer_types"),
-        )  # fmt: skip
+        return _gated_delta(view, stack, layers)
     if kind is AttentionKind.MAMBA:
-        return AttentionGroup(
-            kind, layers, view.integer("mamba_num_heads", "mamba_n_heads"),
-            view.integer("n_groups", "mamba_n_groups"),
-            view.integer("mamba_head_dim", "mamba_d_head"), view.integer("ssm_state_size", "mamba_d_state"),
-            conv_kernel=view.integer("conv_kernel", "mamba_d_conv"), state_dtype=view.text("mamba_ssm_cache_dtype"),
-            evidence=view.evidence("mamba_num_heads", "hybrid_override_pattern"),
-        )  # fmt: skip
-    return _softmax(view, tensors, kind, layers)
+        return _mamba(view, stack, layers)
+    return _softmax(view, stack, kind, layers, kv)
+
+
+def _gated_delta(view: ConfigView, stack: tuple[TensorGroup, ...], layers: tuple[int, ...]) -> AttentionGroup:
+    names = ("linear_num_value_heads", "linear_num_key_heads", "linear_key_head_dim", "linear_value_head_dim")
+    heads, kv_heads, key_dim, value_dim = (view.size(name) for name in names)
+    _missing(view, {name: view.size(name) for name in names})
+    return AttentionGroup(
+        AttentionKind.GDN, layers, heads, kv_heads, key_dim, value_dim,
+        conv_kernel=view.size("linear_conv_kernel_dim"), state_dtype=view.text("mamba_ssm_dtype"),
+        evidence=(*view.evidence(*names, "mamba_ssm_dtype", *_LISTS), *_seen(stack, r"\.linear_attn\.")),
+    )  # fmt: skip
+
+
+def _mamba(view: ConfigView, stack: tuple[TensorGroup, ...], layers: tuple[int, ...]) -> AttentionGroup:
+    names = ("mamba_num_heads", "mamba_n_heads", "n_groups", "mamba_n_groups", "mamba_head_dim", "mamba_d_head",
+             "ssm_state_size", "mamba_d_state")  # fmt: skip
+    heads, groups, head_dim, state = (view.size(*names[at : at + 2]) for at in range(0, 8, 2))
+    return AttentionGroup(
+        AttentionKind.MAMBA, layers, heads, groups, head_dim, state,
+        conv_kernel=view.size("conv_kernel", "mamba_d_conv"),
+        state_dtype=view.text("mamba_ssm_cache_dtype", "mamba_ssm_dtype"),
+        evidence=(*view.evidence(*names, *_LISTS), *_seen(stack, r"\.A_log$")),
+    )  # fmt: skip
 
 
 def _softmax(
-    view: ConfigView, tensors: tuple[TensorGroup, ...], kind: AttentionKind, layers: tuple[int, ...]
+    view: ConfigView, stack: tuple[TensorGroup, ...], kind: AttentionKind, layers: tuple[int, ...], kv: int | None
 ) -> AttentionGroup:
-    heads = view.integer("num_attention_heads", "n_head", "n_heads")
-    hidden = view.integer("hidden_size", "n_embd", "d_model")
-    head_dim = view.integer("head_dim", "kv_channels", "attention_head_dim")
-    if head_dim is None and heads and hidden:
-        head_dim = hidden // heads
-    norms = matching(tensors, r"layers\.\*\..*\.(q_norm|q_layernorm|query_layernorm)\.weight$")
-    declared = view.flag("use_qk_norm", "qk_norm", "qk_layernorm")
+    renamed = _SLIDING_NAMES if kind is AttentionKind.SLIDING else _FULL_NAMES
+
+    def size(*names: str) -> int | None:
+        return view.size(*(renamed[name] for name in names if name in renamed), *names)
+
+    latent = kind in _LATENT
+    heads = size(*HEADS)
+    own = _latent_sizes(view, stack) if latent else _Latent(None, size("q_lora_rank"), size("qk_rope_head_dim"))
+    nope = size("qk_nope_head_dim") if latent else None
+    head_dim = _latent_head(own, nope) if latent else size(*HEAD_DIM) or _head_dim(view, stack, heads)
+    if kind is not AttentionKind.UNKNOWN:
+        _missing(view, {"num_attention_heads": heads, "head_dim": head_dim})
+    norms = matching(stack, QK_TENSORS)
+    indexed = kind in (AttentionKind.DSA, AttentionKind.UNKNOWN)
     return AttentionGroup(
         kind,
         layers,
         heads=heads,
-        kv_heads=view.integer("num_key_value_heads", "num_kv_heads", "n_kv_heads", "multi_query_group_num") or heads,
+        kv_heads=None if latent else kv or size(*KV_HEADS) or (heads if kind is AttentionKind.MHA else None),
         head_dim=head_dim,
-        v_head_dim=view.integer("v_head_dim"),
-        kv_lora_rank=view.integer("kv_lora_rank"),
-        q_lora_rank=view.integer("q_lora_rank"),
-        qk_rope_head_dim=view.integer("qk_rope_head_dim"),
-        qk_nope_head_dim=view.integer("qk_nope_head_dim"),
-        index_head_dim=view.integer("index_head_dim"),
-        index_heads=view.integer("index_n_heads"),
-        window=view.integer("sliding_window", "attention_chunk_size") if kind is AttentionKind.SLIDING else None,
-        qk_norm=bool(norms) if tensors else declared,
-        output_gate=view.flag("attn_output_gate"),
+        v_head_dim=size("v_head_dim"),
+        kv_lora_rank=own.kv_rank,
+        q_lora_rank=own.q_rank,
+        qk_rope_head_dim=own.rope,
+        qk_nope_head_dim=nope,
+        index_head_dim=size("index_head_dim") if indexed else None,
+        index_heads=size("index_n_heads") if indexed else None,
+        window=size("sliding_window", "attention_chunk_size", "window_size") if kind is AttentionKind.SLIDING else None,
+        qk_norm=bool(norms) if stack else view.flag(*QK_NORM),
+        output_gate=view.flag("attn_output_gate", "attention_output_gate"),
         evidence=(
-            *view.evidence("num_attention_heads", "num_key_value_heads", "head_dim", "kv_lora_rank", "layer_types"),
+            *view.evidence(*HEADS, *KV_HEADS, *HEAD_DIM, *renamed.values(), *QK_NORM, *_LISTS, "kv_lora_rank",
+                           "q_lora_rank", "qk_rope_head_dim", "index_topk", "index_n_heads", "sliding_window"),
             *(header_evidence(group) for group in norms[:1]),
+            *_seen(stack, r"\.kv_a_proj_with_mqa\.|\.indexer\." if latent else r"\.(k_proj|qkv_proj|wk)\."),
         ),
-    )
+    )  # fmt: skip
 
 
-def rope(view: ConfigView, head_dim: int | None) -> tuple[tuple[tuple[str, str], ...], int | None]:
-    """Position encoding as (name, text) pairs, and the rotated dimension in elements."""
-    parameters = view.mapping("rope_parameters", "rope_scaling")
-    theta = view.number("rope_theta") or _number(parameters.get("rope_theta"))
-    partial = view.number("partial_rotary_factor", "rotary_pct") or _number(parameters.get("partial_rotary_factor"))
-    kind = parameters.get("rope_type", parameters.get("type", "default"))
-    pairs = [("type", str(kind))]
-    if theta is not None:
-        pairs.append(("theta", f"{theta:g}"))
-    if partial is not None:
-        pairs.append(("partial_rotary_factor", f"{partial:g}"))
-    if "mrope_section" in parameters:
-        pairs.append(("mrope_section", str(parameters["mrope_section"])))
-    if parameters.get("mrope_interleaved") is True:
-        pairs.append(("interleaved", "true"))
-    factor = _number(parameters.get("factor"))
-    if factor is not None:
-        pairs.append(("factor", f"{factor:g}"))
-    rotated = view.integer("qk_rope_head_dim")
-    if rotated is None and head_dim is not None:
-        rotated = int(head_dim * partial) if partial is not None else head_dim
-    return tuple(pairs), rotated
+def _latent_sizes(view: ConfigView, stack: tuple[TensorGroup, ...]) -> _Latent:
+    """Ranks of the latents: declared, else the widths of their norms; the rope part is what the projection has more."""
+    kv_rank = view.size("kv_lora_rank") or _width(stack, r"\.kv_a_layernorm\.weight$")
+    q_rank = view.size("q_lora_rank") or _width(stack, r"\.q_a_layernorm\.weight$")
+    rope = view.size("qk_rope_head_dim")
+    rows = _width(stack, r"\.kv_a_proj_with_mqa\.weight$")
+    if rope is None and kv_rank and rows and rows > kv_rank:
+        rope = rows - kv_rank
+    _missing(view, {"kv_lora_rank": kv_rank, "qk_rope_head_dim": rope})
+    return _Latent(kv_rank, q_rank, rope)
 
 
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+def _latent_head(own: _Latent, nope: int | None) -> int | None:
+    return nope + own.rope if nope and own.rope else None
 
 
-def last_layer(groups: Iterable[TensorGroup]) -> int | None:
-    """The highest decoder layer index in the tensors, ``None`` without one."""
-    found = layers_of(matching(groups, r"(^|\.)(layers|h|blocks)\.\*\."))
-    return found[-1] if found else None
+def _head_dim(view: ConfigView, stack: tuple[TensorGroup, ...], heads: int | None) -> int | None:
+    """Elements of a head without a field for it: the width of a per-head norm, else hidden size over heads."""
+    hidden, norm = view.size(*HIDDEN), _width(stack, QK_TENSORS)
+    if norm and (not hidden or norm < hidden):
+        return norm
+    if heads and hidden and hidden % heads == 0:
+        return hidden // heads
+    return None
+
+
+def _width(stack: tuple[TensorGroup, ...], pattern: str) -> int | None:
+    """First dimension shared by all groups of a pattern, ``None`` when there is none or they differ."""
+    sizes = {group.shape[0] for group in matching(stack, pattern) if group.shape}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def _seen(stack: tuple[TensorGroup, ...], pattern: str) -> tuple[Any, ...]:
+    return tuple(header_evidence(group) for group in matching(stack, pattern)[:1])
+
+
+def _missing(view: ConfigView, sizes: dict[str, int | None]) -> None:
+    for name, value in sizes.items():
+        if value is None:
+            view.unknown.setdefault(name, "neither config.json nor the tensors say it")

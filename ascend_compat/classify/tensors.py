@@ -1,4 +1,4 @@
-"""Questions about the tensor table: what layers a name pattern has, how many bytes, which shapes."""
+"""Questions about the tensor table: the decoder stack, layers of a name pattern, evidence from a header."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from ascend_compat.core.facts import TensorGroup
 from ascend_compat.core.finding import Evidence, EvidenceKind
 
 INDEX = "model.safetensors.index.json"
+#: Names that draft layers have when they lie outside the decoder stack.
+DRAFT = r"(^|\.)(mtp|mtp_layers|mtp_block|nextn_predict_layers)\."
+#: Names of vision and audio towers and what joins them to the language model.
+TOWER = r"(^|\.)(visual|vision_\w+|vit|audio_\w+|multi_modal_projector|mm_projector|image_newline|code2wav|talker)\."
+_STACK = re.compile(r"^(.*?(?:^|\.)(?:layers|h|blocks|block))\.\*\.")
 
 
 def matching(groups: Iterable[TensorGroup], pattern: str) -> list[TensorGroup]:
@@ -22,8 +27,24 @@ def layers_of(groups: Iterable[TensorGroup]) -> tuple[int, ...]:
     return tuple(sorted({layer for group in groups for layer in group.layers}))
 
 
+def decoder_prefix(groups: Iterable[TensorGroup]) -> str | None:
+    """The language model's stack (``model.layers``): the one with most bytes outside towers and drafters."""
+    sizes: dict[str, int] = {}
+    for group in groups:
+        found = _STACK.match(group.template)
+        if found and not re.search(TOWER, group.template) and not re.search(DRAFT, group.template):
+            sizes[found.group(1)] = sizes.get(found.group(1), 0) + group.bytes + 1
+    return max(sizes, key=lambda name: (sizes[name], name)) if sizes else None
+
+
+def decoder_tensors(groups: Iterable[TensorGroup]) -> tuple[TensorGroup, ...]:
+    """The groups of the language model's stack."""
+    known = tuple(groups)
+    prefix = decoder_prefix(known)
+    return tuple(g for g in known if prefix is not None and g.template.startswith(f"{prefix}.*."))
+
+
 def header_evidence(group: TensorGroup) -> Evidence:
     """A tensor template as evidence."""
-    return Evidence(
-        EvidenceKind.HEADER, INDEX, None, f"{group.template}: {group.dtype} {list(group.shape)} x {group.count}"
-    )
+    text = f"{group.template}: {group.dtype} {list(group.shape)} x {group.count}"
+    return Evidence(EvidenceKind.HEADER, INDEX, None, text)

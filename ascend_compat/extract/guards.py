@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,8 @@ HOME = "vllm_ascend.utils"
 #: Predicates that are decided by their name: old releases compute them from a build-time string.
 NAMED = {"is_310p": "310P"}
 OLD_CHIP = "310P"
+#: Every device but the old chip, in a tree that does not enumerate devices.
+OTHER = ""
 #: Functions without arguments whose result is the device type of the running chip.
 DEVICE_TYPE = frozenset({"get_ascend_device_type", "get_ascend_soc_version"})
 DEPTH = 8
@@ -30,7 +32,10 @@ class Guards:
 
     @cached_property
     def socs(self) -> tuple[str, ...]:
-        """Names of the device types: members of the enumeration that the plugin's utilities define."""
+        """Names of the device types: members of the enumeration that the plugin's utilities define.
+
+        A tree without one knows the old chip by its predicate, and everything else as ``OTHER``.
+        """
         module = self.trees.module(HOME)
         names: list[str] = []
         for node in module.tree.body if module else ():
@@ -38,7 +43,7 @@ class Guards:
                 for item in node.body:
                     if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name):
                         names.append(item.targets[0].id.lstrip("_"))
-        return tuple(sorted({*names, OLD_CHIP} - {"UNDEFINED"}))
+        return tuple(sorted({*(names or (OTHER,)), OLD_CHIP} - {"UNDEFINED"}))
 
     @cached_property
     def _vllm(self) -> str | None:
@@ -51,16 +56,28 @@ class Guards:
         open_ones = []
         for test, wanted in conditions:
             truths = {soc: self.truth(module, test, soc) for soc in self.socs}
-            if None in truths.values():
-                open_ones.append(ast.unparse(test) if wanted else f"not ({ast.unparse(test)})")
-            socs = [soc for soc in socs if truths[soc] in (None, wanted)]
+            held = [soc for soc in socs if truths[soc] in (None, wanted)]
+            unnamed = held == [OTHER] != socs
+            if None in truths.values() or unnamed:
+                open_ones.append(_text(test, wanted))
+            socs = held
         if not socs:
             return None
         out: dict[str, Any] = {}
-        if len(socs) < len(self.socs):
+        if len(socs) < len(self.socs) and OTHER not in socs:
             out["soc"] = socs
         if open_ones:
             out["guard"] = " and ".join(open_ones)
+        return out
+
+    def text_limits(self, modules: Sequence[Module], text: str) -> dict[str, Any] | None:
+        """:meth:`limits` of a condition given as text; its names belong to the first of the modules that decides it."""
+        test = ast.parse(text, mode="eval").body
+        parts = test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+        out: dict[str, Any] | None = {}
+        for part in parts:
+            answers = [self.limits(module, ((part, True),)) for module in modules]
+            out = both(out, next((a for a in answers if a is None or "guard" not in a), answers[0]))
         return out
 
     def truth(self, module: Module, node: ast.expr, soc: str, depth: int = 0) -> bool | None:
@@ -150,6 +167,28 @@ def flow(
             yield from flow(node.body, conditions)
         else:
             yield node, conditions
+
+
+def both(first: dict[str, Any] | None, second: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What two limits leave together; ``None`` for never."""
+    if first is None or second is None:
+        return None
+    out: dict[str, Any] = {}
+    socs = [limit["soc"] for limit in (first, second) if "soc" in limit]
+    if socs:
+        out["soc"] = [soc for soc in socs[0] if soc in socs[-1]]
+        if not out["soc"]:
+            return None
+    texts = list(dict.fromkeys(limit["guard"] for limit in (first, second) if "guard" in limit))
+    if any(f"not {text}" in texts for text in texts):
+        return None
+    if texts:
+        out["guard"] = " and ".join(texts)
+    return out
+
+
+def _text(test: ast.expr, wanted: bool) -> str:
+    return ast.unparse(test if wanted else ast.UnaryOp(ast.Not(), test))
 
 
 def _is_enum(node: ast.ClassDef) -> bool:

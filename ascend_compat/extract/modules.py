@@ -152,8 +152,8 @@ class _Opened:
             yield from self._made(value.orelse, many, depth + 1)
         elif isinstance(value, (ast.ListComp, ast.GeneratorExp)):
             yield from self._made(value.elt, True, depth + 1)
-        elif isinstance(value, (ast.List, ast.Tuple)):
-            for item in value.elts:
+        elif isinstance(value, (ast.List, ast.Tuple, ast.Dict)):
+            for item in value.values if isinstance(value, ast.Dict) else value.elts:
                 yield from self._made(item.value if isinstance(item, ast.Starred) else item, True, depth + 1)
         elif isinstance(value, ast.Lambda):
             yield from self._made(value.body, many, depth + 1)

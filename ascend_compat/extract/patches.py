@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from typing import Any
 
+from ascend_compat.extract.guards import Guards
 from ascend_compat.extract.scan import last_name, literal_text
 from ascend_compat.extract.tree import Module, Trees, absolute
 
@@ -14,21 +16,34 @@ WRAPPERS = frozenset({"staticmethod", "classmethod", "property"})
 Guarded = tuple[ast.stmt, str]
 
 
-def extract_patches(trees: Trees) -> list[dict[str, str]]:
-    """``{"target", "replacement", "at", "guard"?}`` for each attribute that leads into vllm.
+def extract_patches(trees: Trees) -> list[dict[str, Any]]:
+    """``{"target", "replacement", "at", "guard"?, "soc"?}`` for each attribute that leads into vllm.
 
     Counted: assignments and ``setattr`` at module level, in functions called there, and in functions that a decorator
     registers for a vllm module. Modules are those the packages of ``vllm_ascend.patch`` import, with the tests around
-    the import and the statement as ``guard``; a module none of them imports does nothing by itself.
+    the import and the statement as ``guard``; a module none of them imports does nothing by itself. ``soc`` is there
+    where the guard leaves only some SoCs; what never runs with this pair of trees is left out.
     """
-    found: list[dict[str, str]] = []
+    guards = Guards(trees)
+    found: list[dict[str, Any]] = []
     for name, guard in sorted(_loaded(trees).items()):
         module = trees.module(name)
         if module is not None:
-            found.extend(_Reader(trees, module).read(guard))
+            rows = ((row, _limits(trees, guards, module, row)) for row in _Reader(trees, module).read(guard))
+            found.extend({**row, **limits} for row, limits in rows if limits is not None)
     if not found:
         trees.unfollowed.append(f"{HOME}: no patch found")
     return sorted(found, key=lambda row: (row["target"], row["at"]))
+
+
+def _limits(trees: Trees, guards: Guards, module: Module, row: Mapping[str, str]) -> dict[str, Any] | None:
+    """The SoCs a row's guard leaves; its names are those of the module or of a package that imports it."""
+    if "guard" not in row:
+        return {}
+    parts = module.name.split(".")
+    packages = (trees.module(".".join(parts[:cut])) for cut in range(len(parts) - 1, 0, -1))
+    limits = guards.text_limits([module, *(package for package in packages if package is not None)], row["guard"])
+    return None if limits is None else {"soc": limits["soc"]} if "soc" in limits else {}
 
 
 def _loaded(trees: Trees) -> dict[str, str]:

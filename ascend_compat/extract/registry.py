@@ -74,7 +74,9 @@ def _entries(trees: Trees, module: Module, table: ast.Dict, kind: str) -> Iterat
         except NotConstant as stop:
             trees.unfollowed.append(str(stop))
             continue
-        if isinstance(pair, (tuple, list)) and len(pair) >= 2:
+        if not isinstance(pair, (tuple, list)) or not all(isinstance(name, str) for name in (architecture, *pair[:2])):
+            trees.unfollowed.append(f"{module.at(key)}: not an architecture with its module and class")
+        elif len(pair) >= 2:
             yield (
                 architecture,
                 {"kind": kind, "module": f"{MODELS_PACKAGE}.{pair[0]}", "class": pair[1], "at": module.at(key)},
@@ -84,12 +86,12 @@ def _entries(trees: Trees, module: Module, table: ast.Dict, kind: str) -> Iterat
 def _removed(trees: Trees, module: Module, table: ast.Dict) -> Iterator[tuple[str, dict[str, Any]]]:
     for key, value in zip(table.keys, table.values, strict=True):
         try:
-            yield (
-                trees.constant(module, key),
-                {"last": str(trees.constant(module, value)), "at": module.at(key or table)},
-            )
+            name, last = trees.constant(module, key), trees.constant(module, value)
         except NotConstant as stop:
             trees.unfollowed.append(str(stop))
+            continue
+        if isinstance(name, str):
+            yield name, {"last": str(last), "at": module.at(key or table)}
 
 
 def _plugin(trees: Trees) -> dict[str, Any]:
@@ -106,6 +108,9 @@ def _plugin(trees: Trees) -> dict[str, Any]:
             architecture, place = (trees.constant(module, arg) for arg in node.args[:2])
         except (NotConstant, ValueError) as stop:
             trees.unfollowed.append(f"{module.at(node)}: {stop}")
+            continue
+        if not isinstance(architecture, str):
+            trees.unfollowed.append(f"{module.at(node)}: not an architecture")
             continue
         home, _, cls = str(place).partition(":")
         out[architecture] = {"kind": "plugin", "module": home, "class": cls, "at": module.at(node), "plugin": True}

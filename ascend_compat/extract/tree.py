@@ -157,15 +157,18 @@ class Trees:
         return Resolved(dotted, None, None)
 
     def bases(self, fqn: str) -> list[Resolved]:
-        """The resolved bases of a class ``module:Class``."""
+        """The resolved bases of a class ``module:Class``; of a base that a factory makes, the classes it is given."""
         found = self.find_class(fqn)
         if found is None:
             return []
         module, node = found
-        out = []
+        out: list[Resolved] = []
         for base in node.bases:
-            plain = base.value if isinstance(base, ast.Subscript) else base
-            text = ast.unparse(plain)
+            if isinstance(base, ast.Call):
+                given = [self.resolve(module, ast.unparse(arg)) for arg in base.args]
+                out.extend(made for made in given if made is not None and isinstance(made.node, ast.ClassDef))
+                continue
+            text = ast.unparse(base.value if isinstance(base, ast.Subscript) else base)
             out.append(self.resolve(module, text) or Resolved(text, None, None))
         return out
 
@@ -178,11 +181,13 @@ class Trees:
 
     def lineage(self, fqn: str) -> list[str]:
         """A class and its bases, left first, each once; classes outside the trees by their dotted name."""
-        seen = [fqn]
-        for base in self.bases(fqn):
-            for name in self.lineage(base.fqn) if base.node is not None and base.fqn != fqn else [base.fqn]:
-                if name not in seen:
-                    seen.append(name)
+        seen: list[str] = []
+        pending = [fqn]
+        while pending:
+            name = pending.pop()
+            if name not in seen:
+                seen.append(name)
+                pending.extend(base.fqn for base in reversed(self.bases(name)))
         return seen
 
     def constant(self, module: Module, node: ast.expr | None, depth: int = 0) -> Any:

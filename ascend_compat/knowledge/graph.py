@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ascend_compat.classify.quant.lower import QUANTIZED_DTYPES
+from ascend_compat.classify.quant.stored import QUANTIZED_DTYPES
 from ascend_compat.classify.tensors import header_evidence
 from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.finding import Evidence, EvidenceKind

@@ -98,7 +98,7 @@ def test_a_directory_with_only_a_config_is_answered_and_says_what_is_missing(qwe
         file.unlink()
     report = analyze(qwen, target="0.18.0rc1")
     assert report.verdict.value == "undetermined"
-    assert [f.code for f in report.findings if f.undetermined] == ["AC311"]
+    assert "AC311" in {f.code for f in report.findings if f.undetermined}
     assert report.model.has_weights is False
     assert report.memory.minimum is None
     assert report.memory.unknown

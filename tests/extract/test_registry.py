@@ -50,6 +50,17 @@ def test_the_plugin_takes_an_architecture_over_and_keeps_its_kind(tmp_path: Path
     assert any("vllm_ascend/models/__init__.py:6" in line for line in trees.unfollowed)
 
 
+def test_entries_that_are_no_architectures_are_noted(tmp_path: Path) -> None:
+    source = """
+_TEXT_GENERATION_MODELS = {1: ("a", "A"), "B": (1, 2), None: ("a", "b"), "Good": ("good", "Good"), **ELSEWHERE}
+_PREVIOUSLY_SUPPORTED_MODELS = {2: "0.1", "Gone": "0.2", **ELSEWHERE}
+"""
+    trees = make_trees(tmp_path, {PATH: source})
+    found, removed = extract_registry(trees)
+    assert list(found) == ["Good"] and list(removed) == ["Gone"]
+    assert sum(f"{PATH}:2" in line for line in trees.unfollowed) == 3
+
+
 def test_a_tree_without_a_registry_says_so(tmp_path: Path) -> None:
     trees = make_trees(tmp_path, {})
     assert extract_registry(trees) == ({}, {})
