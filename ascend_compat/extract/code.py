@@ -169,10 +169,11 @@ class _Closure:
             self._mention(item, module)
 
     def _class_body(self, node: ast.ClassDef, module: Module) -> Iterator[ast.stmt]:
-        methods = self._methods(node, module)
-        if methods is None:
-            return
         keep_all = any("Enum" in ast.unparse(base) for base in node.bases)
+        methods = self._methods(node, module)
+        if methods is None and not keep_all:
+            return
+        methods = methods or set()
         for item in node.body:
             if isinstance(item, (ast.Assign, ast.AnnAssign)):
                 if keep_all or binds(item) & methods:

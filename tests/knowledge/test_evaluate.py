@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,3 +117,24 @@ def test_nothing_of_the_tree_is_executed() -> None:
     source = "import os\ndef f(a):\n    return os.system('false'), __import__('os'), open('x')\n"
     values = _evaluate(source, [0])
     assert all(isinstance(v, Unknown) for v in values)
+
+
+def test_an_enumeration_is_iterated_compared_and_looked_up_as_python_does() -> None:
+    members = block(ast.parse("A = 'a'\nB = 'b'").body)
+    kind = ["class", 1, "Kind", [["name", "str"], ["name", "Enum"]], members, [], []]
+    use = "return [k.value for k in Kind], Kind['B'].name, Kind.A == 'a', Kind.A == Kind.B, Kind('b') is Kind.B"
+    body = [*block(ast.parse("from enum import Enum").body), kind, *block(ast.parse(f"def f():\n    {use}").body)]
+    machine = Machine({"m": {"path": "m.py", "body": body}}, {})
+    assert machine.call(machine.member("m", "f"), [], {}, "") == (["a", "b"], "B", True, False, True)
+
+
+def test_an_enumeration_whose_members_the_pack_leaves_out_is_undecided() -> None:
+    kind = ["class", 1, "Kind", [["name", "Enum"]], [], [], ["A"]]
+    body = [
+        *block(ast.parse("from enum import Enum").body),
+        kind,
+        *block(ast.parse("def f():\n    return list(Kind)").body),
+    ]
+    machine = Machine({"m": {"path": "m.py", "body": body}}, {})
+    with pytest.raises(Undecided):
+        machine.call(machine.member("m", "f"), [], {}, "")

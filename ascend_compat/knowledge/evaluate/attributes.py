@@ -101,10 +101,6 @@ class Attributes:
             return Unknown(at, f"{owner.name}.{name} is not in the source tree") if owner.open else MISSING
         if isinstance(found, Function) and found.spec.get("kind") == "classmethod":
             return Bound(found, owner)
-        if self.is_enum(owner) and not isinstance(found, (Function, EnumMember)):
-            member = EnumMember(owner, name, found)
-            owner.names[name] = member
-            return member
         return found
 
     def _super_attribute(self, owner: Super, name: str, at: str) -> Any:

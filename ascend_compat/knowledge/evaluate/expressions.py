@@ -237,6 +237,8 @@ class Expressions(Operations):
     def iterate(self, value: Any, at: str) -> Iterable[Any]:
         """The items of a container; what can't be iterated statically is undecided."""
         if isinstance(value, Class) and self.is_enum(value):
+            if value.omitted:
+                raise Undecided(value.at, f"members of {value.name} are not followed")
             return [m for m in value.names.values() if isinstance(m, EnumMember)]
         if isinstance(value, (list, tuple, str, set, dict, range)) or type(value) in natives.VIEWS:
             return list(value)

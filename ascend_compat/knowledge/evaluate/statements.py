@@ -10,6 +10,7 @@ from ascend_compat.knowledge.evaluate.shape import assigned, calls, leaves, targ
 from ascend_compat.knowledge.evaluate.values import (
     Bound,
     Class,
+    EnumMember,
     External,
     Function,
     Instance,
@@ -244,6 +245,10 @@ class Statements(Expressions):
             if isinstance(item, Function) and item.owner is None:
                 item.owner = made
                 item.scopes = ()
+        if self.is_enum(made):
+            for name, item in made.names.items():
+                if not isinstance(item, Function) and not name.startswith("_"):
+                    made.names[name] = EnumMember(made, name, item)
         result: Any = made
         for decorator in reversed(node[5]):
             result = self._decorated(decorator, result, frame)
