@@ -149,6 +149,7 @@ from enum import Enum
 class DeviceType(Enum):
     A2 = 0
     _310P = 2
+    A5 = 3
 def is_old_chip():
     from vllm_ascend import _build_info
     return DeviceType[_build_info.__device_type__] == DeviceType._310P

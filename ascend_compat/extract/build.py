@@ -56,15 +56,35 @@ def build_pack(vllm_ascend: Path, vllm: Path) -> dict[str, Any]:
 
 
 def build_from_tree(vllm_ascend: Path) -> dict[str, Any]:
-    """The pack of a vllm-ascend checkout; the paired vllm tree is looked for beside it and in ``vllm/`` below it."""
+    """The pack of a vllm-ascend checkout with the vllm tree it pins, looked for beside it and in ``vllm/`` below.
+
+    A tree of another version is refused: pairing a release with a guessed engine gives answers about neither.
+    """
     root = Path(vllm_ascend).resolve()
-    for candidate in (root.parent / "vllm", root / "vllm", *sorted(root.parent.glob("vllm-[0-9]*"))):
-        if (candidate / "vllm" / "__init__.py").is_file():
-            return build_pack(root, candidate)
+    places = (root.parent / "vllm", root / "vllm", *sorted(root.parent.glob("vllm-[0-9]*")))
+    candidates = [place for place in places if (place / "vllm" / "__init__.py").is_file()]
+    wanted = _pinned(root, candidates[0]) if candidates else None
+    exact = [place for place in candidates if wanted is not None and _version(place) == wanted]
+    open_ones = [place for place in candidates if wanted is None or _version(place) is None]
+    if exact or open_ones:
+        return build_pack(root, (exact or open_ones)[0])
+    found = ", ".join(f"{place.name} ({_version(place)})" for place in candidates) or "none"
     raise TreeError(
-        f"{vllm_ascend}: the vllm tree it is paired with was not found beside it",
+        f"{vllm_ascend} is paired with vllm {wanted or '(not pinned)'}, and beside it there is: {found}",
         "build it with: ascend-compat rules build --vllm-ascend TREE --vllm TREE -o FILE, and pass FILE as --target",
     )
+
+
+def _pinned(root: Path, any_vllm: Path) -> str | None:
+    value = extract_versions(Trees(root, any_vllm)).get("vllm", {}).get("value")
+    return str(value) if value is not None else None
+
+
+def _version(tree: Path) -> str | None:
+    """The version an unpacked sdist says it is; a git checkout does not say."""
+    metadata = tree / "PKG-INFO"
+    lines = metadata.read_text(encoding="utf-8", errors="replace").splitlines() if metadata.is_file() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("Version:")), None)
 
 
 def digest(pack: dict[str, Any]) -> str:
