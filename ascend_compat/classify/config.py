@@ -112,7 +112,10 @@ def short(value: Any) -> str:
     """A value as text of at most 60 characters. Large containers are not spelled out."""
     if isinstance(value, (list, Mapping)) and len(value) > 8:
         return f"{type(value).__name__} of {len(value)}"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested very deeply, or a number of thousands of digits
+        return type(value).__name__
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -39,10 +39,13 @@ def outside(dtype: str = "BF16") -> list[TensorGroup]:
 
 
 def layers_of(
-    dtype: str, scales: Mapping[str, tuple[str, Any]] | None = None, layers: Sequence[int] = range(4),
-    parameter: str = "weight", pack: int = 1,
+    dtype: str,
+    scales: Mapping[str, tuple[str, Any]] | None = None,
+    layers: Sequence[int] = range(4),
+    parameter: str = "weight",
+    pack: int = 1,
 ) -> list[TensorGroup]:
-    """The linear layers of DENSE; ``scales`` maps a companion to its dtype and a shape as a function of rows, columns."""
+    """The linear layers of DENSE; ``scales``: companion to dtype and shape as a function of rows, columns."""
     out = [group("model.layers.*.input_layernorm.weight", "BF16", (256,), tuple(layers))]
     for name, (rows, columns) in LINEAR.items():
         module = f"model.layers.*.{name}"
@@ -53,8 +56,12 @@ def layers_of(
 
 
 def facts(
-    config: Mapping[str, Any], tensors: Sequence[TensorGroup] = (), *, description: Mapping[str, Any] | None = None,
-    modelopt: Mapping[str, Any] | None = None, files: Sequence[str] = (),
+    config: Mapping[str, Any],
+    tensors: Sequence[TensorGroup] = (),
+    *,
+    description: Mapping[str, Any] | None = None,
+    modelopt: Mapping[str, Any] | None = None,
+    files: Sequence[str] = (),
 ) -> CheckpointFacts:
     return CheckpointFacts(
         "test", "local", None, config, tuple(files), tuple(tensors), bool(tensors), shards=1 if tensors else 0,
