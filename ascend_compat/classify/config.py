@@ -81,6 +81,14 @@ class ConfigView:
         """Whether a field is set on any level, whatever its type."""
         return any(level.get(name) is not None for _, level in self.levels)
 
+    def is_true(self, name: str) -> bool:
+        """Whether a field is true on some level; a field that also takes other types says nothing else here."""
+        for path, level in self.levels:
+            if level.get(name) is True:
+                self.read[path + name] = True
+                return True
+        return False
+
     def is_list(self, name: str) -> bool:
         """Whether the innermost value of a field is a list."""
         return isinstance(next((level[name] for _, level in self.levels if level.get(name) is not None), None), list)

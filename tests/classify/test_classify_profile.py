@@ -248,6 +248,23 @@ def test_both_spellings_of_rope_give_the_same_answer() -> None:
     assert dict(classify(facts(new)).rope) == {"type": "yarn", "theta": "500000", "factor": "4"}
 
 
+@pytest.mark.parametrize(
+    ("fields", "kind", "layers"),
+    [
+        ({"is_causal": False}, "encoder-only", [0, 1, 2, 3]),
+        ({"linear_attn_config": {"kda_layers": [1, 2, 4]}}, "unknown", [0, 1, 3]),
+        ({"attn_type_list": [0, 1, 0, 1]}, "unknown", [0, 2]),
+        ({"layer_types": ["never_seen", "mlp", "attention", "attention"]}, "unknown", [0]),
+        ({"num_attention_heads": None}, "unknown", [0, 1, 2, 3]),
+    ],
+)
+def test_kinds_that_are_not_known_are_said_to_be(fields: dict[str, Any], kind: str, layers: list[int]) -> None:
+    profile = classify(facts({**DENSE, **fields}))
+    assert [n for item in profile.attention if item.kind.value == kind for n in item.layers] == layers
+    assert kind != "unknown" or "attention" in dict(profile.unknown)
+    assert all(item.evidence for item in profile.attention)
+
+
 def test_experts_in_one_tensor_are_counted_by_its_first_dimension() -> None:
     tensors = [*outside(), group("model.layers.*.mlp.experts.gate_up_proj", "BF16", (16, 512, 256), range(4))]
     config = {**DENSE, "num_experts": 16, "moe_intermediate_size": 256}
