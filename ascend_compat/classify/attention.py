@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 from ascend_compat.classify.config import ConfigView
 from ascend_compat.classify.kinds import HEADS, KV_HEADS, layer_kinds
 from ascend_compat.classify.tensors import decoder_tensors, header_evidence, matching
 from ascend_compat.core.facts import TensorGroup
+from ascend_compat.core.finding import Evidence
 from ascend_compat.core.profile import AttentionGroup, AttentionKind
 
 HEAD_DIM = ("head_dim", "kv_channels", "attention_head_dim", "head_size")
@@ -41,7 +43,9 @@ def attention_groups(view: ConfigView, tensors: tuple[TensorGroup, ...], layers:
             grouped = kv is not None and kind is AttentionKind.MHA
             found.setdefault((AttentionKind.GQA if grouped else kind, kv), []).append(layer)
     stack = decoder_tensors(tensors)
-    return tuple(_group(view, stack, kind, tuple(own), kv) for (kind, kv), own in found.items())
+    groups = (_group(view, stack, kind, tuple(own), kv) for (kind, kv), own in found.items())
+    counted = view.evidence("num_hidden_layers", "n_layer", "num_layers", "n_layers") or _seen(stack, "")
+    return tuple(group if group.evidence else replace(group, evidence=counted) for group in groups)
 
 
 def _block_heads(view: ConfigView, layers: int) -> dict[int, int]:
@@ -162,7 +166,7 @@ def _width(stack: tuple[TensorGroup, ...], pattern: str) -> int | None:
     return sizes.pop() if len(sizes) == 1 else None
 
 
-def _seen(stack: tuple[TensorGroup, ...], pattern: str) -> tuple[Any, ...]:
+def _seen(stack: tuple[TensorGroup, ...], pattern: str) -> tuple[Evidence, ...]:
     return tuple(header_evidence(group) for group in matching(stack, pattern)[:1])
 
 

@@ -81,6 +81,14 @@ class ConfigView:
         """Whether a field is set on any level, whatever its type."""
         return any(level.get(name) is not None for _, level in self.levels)
 
+    def is_true(self, name: str) -> bool:
+        """Whether a field is true on some level; a field that also takes other types says nothing else here."""
+        for path, level in self.levels:
+            if level.get(name) is True:
+                self.read[path + name] = True
+                return True
+        return False
+
     def is_list(self, name: str) -> bool:
         """Whether the innermost value of a field is a list."""
         return isinstance(next((level[name] for _, level in self.levels if level.get(name) is not None), None), list)
@@ -112,7 +120,10 @@ def short(value: Any) -> str:
     """A value as text of at most 60 characters. Large containers are not spelled out."""
     if isinstance(value, (list, Mapping)) and len(value) > 8:
         return f"{type(value).__name__} of {len(value)}"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested very deeply, or a number of thousands of digits
+        return type(value).__name__
     return text if len(text) <= 60 else text[:57] + "..."
 
 

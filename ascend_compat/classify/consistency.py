@@ -43,7 +43,7 @@ def _embedding(view: ConfigView, tensors: tuple[TensorGroup, ...]) -> Iterator[F
 def _layers(view: ConfigView, tensors: tuple[TensorGroup, ...], layers: int | None) -> Iterator[Finding]:
     """Every declared layer has at least one tensor."""
     stack = decoder_tensors(tensors)
-    if not layers or not stack or not view.evidence(*LAYERS):
+    if not layers or not stack or not view.evidence(*LAYERS) or view.has("block_configs"):  # blocks may be empty
         return
     absent = sorted(set(range(layers)) - set(layers_of(stack)))
     if absent:

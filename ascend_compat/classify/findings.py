@@ -13,13 +13,17 @@ def contradiction(
     severity: Severity,
     effect: Effect,
     tensor: TensorGroup,
-    declared: tuple[Evidence, ...],
+    said: tuple[Evidence, ...],
+    /,
     **params: Param,
 ) -> Finding:
-    """A finding on one template. ``template`` and ``count`` are filled in unless they are given."""
+    """A finding on one template; ``said`` is what the configuration says.
+
+    ``template`` and ``count`` are filled in unless they are given.
+    """
     values: dict[str, Param] = {"template": tensor.template, "count": tensor.count, **params}
     code_only = code.partition(".")[0]
     return Finding(
         code_only, severity, effect, Basis.SOURCE, tensor.template, Message(code, values),
-        (header_evidence(tensor), *declared),
+        (header_evidence(tensor), *said),
     )  # fmt: skip

@@ -59,8 +59,11 @@ def full_kind(view: ConfigView, tensors: tuple[TensorGroup, ...]) -> AttentionKi
     if view.size("kv_lora_rank") or matching(stack, LATENT):
         sparse = view.size("index_topk", "index_n_heads") or matching(stack, r"\.indexer\.")
         return AttentionKind.DSA if sparse else AttentionKind.MLA
+    if view.flag("is_causal") is False or view.is_true("use_bidirectional_attention"):
+        return AttentionKind.ENCODER
     heads, kv = view.size(*HEADS), view.size(*KV_HEADS)
     if heads is None:
+        view.unknown.setdefault("attention", "the number of heads is not declared")
         return AttentionKind.UNKNOWN
     if view.flag("multi_query") and kv is None:
         return AttentionKind.MQA
@@ -154,12 +157,17 @@ def _interval(view: ConfigView, layers: int, full: AttentionKind) -> Kinds | Non
 
 
 def _switched(view: ConfigView, layers: int, full: AttentionKind) -> Kinds | None:
-    """Per-layer switches: MiniMax ``attn_type_list`` (1 full, 0 linear) and block-sparse attention."""
+    """Per-layer switches: block-sparse attention, Kimi-Linear, MiniMax ``attn_type_list`` (1 full, 0 linear)."""
     section = view.section("sparse_attention_config")
     sparse = section.per_layer(layers, "sparse_attention_freq") if section else []
     if any(value == 1 for value in sparse):
         view.unknown["attention"] = "block-sparse attention with its own index keys (sparse_attention_config)"
         return [AttentionKind.UNKNOWN if value == 1 else full for value in sparse]
+    section = view.section("linear_attn_config")
+    delta = {n for n in section.items("kda_layers") if isinstance(n, int)} if section else set()
+    if delta:  # Kimi-Linear counts layers from 1.
+        view.unknown["attention"] = "Kimi delta attention (linear_attn_config.kda_layers)"
+        return [AttentionKind.UNKNOWN if layer + 1 in delta else full for layer in range(layers)]
     switches = view.per_layer(layers, "attn_type_list")
     if switches and any(value != 1 for value in switches):
         view.unknown["attention"] = "linear attention of a kind that attn_type_list does not name"

@@ -74,7 +74,7 @@ def classify(facts: CheckpointFacts) -> ModelProfile:
 def _with_unknown(profile: ModelProfile, view: ConfigView, reasons: dict[str, str]) -> ModelProfile:
     """Add the reasons for what is absent, those of the parts and one for each size that no field says."""
     known = {**view.unknown, **reasons}
-    for name in ("hidden_size", "vocab_size", "layers", "architecture"):
+    for name in ("architecture", "layers", "hidden_size", "vocab_size", "max_positions", "dtype"):
         if getattr(profile, name) is None:
             known.setdefault(name, f"no usable field for {name} in config.json")
     return replace(profile, unknown=tuple(sorted(known.items())))

@@ -13,7 +13,7 @@ INDEX = "model.safetensors.index.json"
 DRAFT = r"(^|\.)(mtp|mtp_layers|mtp_block|nextn_predict_layers)\."
 #: Names of vision and audio towers and what joins them to the language model.
 TOWER = r"(^|\.)(visual|vision_\w+|vit|audio_\w+|multi_modal_projector|mm_projector|image_newline|code2wav|talker)\."
-_STACK = re.compile(r"^(.*?(?:^|\.)(?:layers|h|blocks|block))\.\*\.")
+_STACK = re.compile(r"^(.*?(?:^|\.)(?:layers|layer|h|blocks|block))\.\*\.")
 
 
 def matching(groups: Iterable[TensorGroup], pattern: str) -> list[TensorGroup]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from ascend_compat.classify.quant.arguments import text
 from ascend_compat.classify.quant.companions import companion_findings
 from ascend_compat.classify.quant.declared import MODELSLIM
 from ascend_compat.classify.quant.formats import Quantization
@@ -124,8 +125,8 @@ def _two_declarations(found: Quantization) -> Iterator[Finding]:
         return
     first = found.declarations[0]
     for other in found.declarations[1:]:
-        algorithms = {entry.body.get("quant_algo") for entry in (first, other) if "quant_algo" in entry.body}
-        if other.method == first.method or (len(algorithms) == 1 and other.file != MODELSLIM):
+        same_algorithm = text(first.body.get("quant_algo")) in (text(other.body.get("quant_algo")), None)
+        if other.method in (first.method, None) or (other.file != MODELSLIM and same_algorithm):
             continue
         params = {"first": first.method, "first_file": first.file, "second": other.method, "second_file": other.file}
         evidence = (*first.evidence("quant_algo"), *other.evidence("quant_algo", "model_quant_type"))

@@ -16,6 +16,7 @@ from ascend_compat.classify.quant.modelslim import modelslim
 from ascend_compat.classify.quant.names import NameList
 from ascend_compat.classify.quant.weight_only import auto_round, integer_groups, mxfp4, two_sizes
 from ascend_compat.core.facts import CheckpointFacts
+from ascend_compat.core.finding import Evidence, EvidenceKind
 from ascend_compat.core.profile import QuantProfile
 
 Lowering = Callable[[CheckpointFacts, Declaration], Lowered]
@@ -37,8 +38,7 @@ def quantization(facts: CheckpointFacts) -> Quantization:
     """
     known = declarations(facts)
     if not known:
-        gguf = _gguf(facts)
-        return Quantization(QuantProfile("gguf", "gguf") if gguf else QuantProfile(None, None), (), None, gguf)
+        return _gguf(facts)
     chosen = known[0]
     if chosen.method == "modelslim":
         profile, found = modelslim(facts, chosen)
@@ -61,10 +61,14 @@ def _reasons(chosen: Declaration, lowered: Lowered) -> list[tuple[str, str]]:
     return reasons
 
 
-def _gguf(facts: CheckpointFacts) -> tuple[tuple[str, str], ...]:
-    """A checkpoint whose only weights are GGUF files is named, not read."""
-    files = [name for name in facts.files if name.lower().endswith(".gguf")]
-    return (("quantization", f"{files[0][:80]} is GGUF, which is not read"),) if files and not facts.has_weights else ()
+def _gguf(facts: CheckpointFacts) -> Quantization:
+    """A checkpoint whose only weights are GGUF files is named, not read; others without a declaration are float."""
+    file = next((name for name in facts.files if name.lower().endswith(".gguf")), None)
+    if file is None or facts.has_weights:
+        return Quantization(QuantProfile(None, None), (), None)
+    evidence = (Evidence(EvidenceKind.HEADER, file, None, "a GGUF file and no safetensors"),)
+    reasons = (("quantization", f"{file[:80]} is GGUF, which is not read"),)
+    return Quantization(QuantProfile("gguf", "gguf", evidence=evidence), (), None, reasons)
 
 
 def _named(facts: CheckpointFacts, declared: Declaration) -> Lowered:

@@ -74,7 +74,7 @@ class Case:
         return Weight(weight.tensor, layers) if inside and layers else None
 
 
-def finding(case: Case, code: str, severity: Severity, effect: Effect, weight: Weight, **params: Param) -> Finding:
+def finding(case: Case, code: str, severity: Severity, effect: Effect, weight: Weight, /, **params: Param) -> Finding:
     """A finding on a weight's template, with the header and the declaration as evidence."""
     none = (Evidence(EvidenceKind.CONFIG, "config.json", None, "no quantization_config"),)
     declared = case.found.profile.evidence or none
