@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ascend_compat.classify.tensors import DRAFT
 from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.profile import ModelProfile
 
@@ -131,18 +133,12 @@ def fill(tree: ModuleTree, facts: CheckpointFacts, profile: ModelProfile) -> tup
     """
     fused = {shard: name for name, shards in tree.packed.items() for shard in shards if shard != name}
     mapper = tree.attribute("hf_to_vllm_mapper") or {}
-    skip = set(profile.mtp.layers) if profile.mtp else set()
-    prefix = profile.mtp.prefix if profile.mtp else None
     buckets: dict[tuple[str, tuple[int, ...]], Bucket] = {}
     lost: list[TensorGroup] = []
     for group in facts.tensors:
-        if prefix and not prefix.startswith("model.layers") and group.template.startswith(prefix.split("*")[0]):
+        if re.search(DRAFT, group.template):
             continue
-        layers = (
-            tuple(n for n in group.layers if n not in skip)
-            if prefix and group.template.startswith(prefix)
-            else group.layers
-        )
+        layers = _main_layers(group, profile)
         if group.layers and not layers:
             continue
         found = _place(tree, mapped(group.template, mapper), fused)
@@ -153,6 +149,15 @@ def fill(tree: ModuleTree, facts: CheckpointFacts, profile: ModelProfile) -> tup
         bucket = buckets.setdefault((leaf.path, layers), Bucket(leaf, layers))
         bucket.shards.setdefault(parameter, []).append(group)
     return list(buckets.values()), lost
+
+
+def _main_layers(group: TensorGroup, profile: ModelProfile) -> tuple[int, ...]:
+    """The layers of a group without those of MTP heads that are numbered on after the decoder's."""
+    mtp = profile.mtp
+    stem = mtp.prefix.split("*")[0] if mtp and mtp.prefix else None
+    if mtp is None or stem is None or not group.template.startswith(stem):
+        return group.layers
+    return tuple(n for n in group.layers if n not in mtp.layers)
 
 
 def _place(tree: ModuleTree, template: str, fused: Mapping[str, str]) -> tuple[Leaf, str] | None:

@@ -13,6 +13,8 @@ from ascend_compat.report.markup import document, heading, inline, table
 from ascend_compat.report.screen import Screen
 from ascend_compat.report.view import BLANK, Sentence, Table, View, code, flat, joined, plain
 
+#: Characters of a reason in the table; ``explain`` and ``check`` have the whole sentence.
+REASON_LIMIT = 90
 _RUNNING = (Verdict.COMPATIBLE.value, Verdict.CONDITIONAL.value)
 
 
@@ -84,7 +86,8 @@ def _table(cells: Sequence[Cell], lang: str) -> Table:
 
 
 def _row(row: Cell, lang: str) -> tuple[Sentence, ...]:
-    reason = joined(code(row.blocker), plain(row.reason)) if row.blocker else plain(row.reason) if row.reason else BLANK
+    told = shorten(row.reason, REASON_LIMIT, placeholder=" ...")
+    reason = joined(code(row.blocker), plain(told)) if row.blocker else plain(told) if told else BLANK
     verdict = plain(_word(f"verdict.{row.verdict}", lang))
     return (plain(row.release), plain(row.soc), verdict, plain(row.cards), reason)
 
