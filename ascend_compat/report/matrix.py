@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from textwrap import shorten
 
 from ascend_compat.core.report import LayoutPart, ReportDocument
 from ascend_compat.core.verdict import Severity, Verdict
