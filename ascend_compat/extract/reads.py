@@ -16,7 +16,7 @@ RUNS, PREPARES = "apply", "process_weights_after_loading"
 
 
 def extract_reads(trees: Trees) -> dict[str, Any]:
-    """``{scheme class: [parameters]}`` for every class with an ``apply`` in the plugin's quantization packages."""
+    """``{scheme class: {reads, at}}`` for every class with an ``apply`` in the plugin's quantization packages."""
     out: dict[str, Any] = {}
     for name in trees.vllm_ascend.names():
         module = trees.module(name) if name.startswith(HOMES) else None
@@ -27,7 +27,7 @@ def extract_reads(trees: Trees) -> dict[str, Any]:
                     read = _layer_attributes(methods[RUNS])
                     if PREPARES in methods:
                         read |= _made_of(methods[PREPARES])
-                    out[node.name] = sorted(read)
+                    out[node.name] = {"reads": sorted(read), "at": module.at(node) if module else name}
     return dict(sorted(out.items()))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ascend_compat.classify.quant.names import safe_pattern
 from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Target
@@ -98,7 +99,7 @@ def match(
     reads = pack.get("scheme_reads", {})
     for group in out.groups:
         known = reads.get(group.outcome.scheme)
-        group.reads = frozenset(known) if known is not None else None
+        group.reads = frozenset(known["reads"]) if known is not None else None
     return out
 
 
@@ -199,7 +200,7 @@ class _Declared:
         for entry in groups.values() if isinstance(groups, dict) else ():
             names.extend(str(n) for n in (entry.get("targets") or []) if isinstance(entry, dict))
         self.exact = {n for n in names if not n.startswith("re:")}
-        self.patterns = [_pattern(n[3:]) for n in names if n.startswith("re:")]
+        self.patterns = [safe_pattern(n[3:]) for n in names if n.startswith("re:")]
         self.description = facts.quant_description or {}
 
     def signature(self, bucket: Bucket, layer: int | None) -> tuple[Any, ...]:
@@ -212,13 +213,6 @@ class _Declared:
                 parts.append((group.template, module in self.exact, matched, self.description.get(name)))
         fused = concrete(bucket.leaf.path, layer)
         return (*sorted(parts, key=repr), fused in self.exact, tuple(bool(p and p.match(fused)) for p in self.patterns))
-
-
-def _pattern(text: str) -> re.Pattern[str] | None:
-    try:
-        return re.compile(text)
-    except re.error:
-        return None
 
 
 def _spec(bucket: Bucket, prefix: str, profile: ModelProfile) -> LayerSpec:

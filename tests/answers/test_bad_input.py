@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,11 +20,9 @@ def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
 
 
 @pytest.fixture
-def qwen(checkpoint: Checkpoint, tmp_path: Path) -> Path:
-    """A copy that a test may damage."""
-    target = tmp_path / "model"
-    shutil.copytree(checkpoint("qwen3.5-0.8b"), target)
-    return target
+def qwen(damageable: Checkpoint) -> Path:
+    """A checkpoint that a test may damage."""
+    return damageable("qwen3.5-0.8b")
 
 
 @pytest.mark.parametrize(
@@ -102,3 +99,13 @@ def test_a_directory_with_only_a_config_is_answered_and_says_what_is_missing(qwe
     assert report.model.has_weights is False
     assert report.memory.minimum is None
     assert report.memory.unknown
+
+
+def test_a_pattern_that_could_take_for_ever_is_not_run(damageable: Checkpoint) -> None:
+    target = damageable("glm-4.7-fp8")
+    config = json.loads((target / "config.json").read_text(encoding="utf-8"))
+    config["quantization_config"]["ignore"] = ["re:(a|aa|.+)+(.+)+$"]
+    (target / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    report = analyze(target, target="0.18.0rc1")
+    assert report.verdict.value in ("undetermined", "incompatible")
+    assert any(f.undetermined and "regular expression" in f.message for f in report.findings)

@@ -15,6 +15,17 @@ _MOST_UNBOUNDED = 5
 _MOST_OPTIONAL = 12
 
 
+def safe_pattern(text: str) -> re.Pattern[str] | None:
+    """A regular expression that ends on any name; ``None`` for one that is not valid or could take for ever."""
+    many = len(_UNBOUNDED.findall(text)) > _MOST_UNBOUNDED or text.count("?") > _MOST_OPTIONAL
+    if len(text) > _PATTERN_LIMIT or many or _REPEATED_GROUP.search(text):
+        return None
+    try:
+        return re.compile(text)
+    except (re.error, RecursionError, OverflowError):
+        return None
+
+
 class NameList:
     """Module names, asked about concrete modules (``model.layers.3.mlp.gate``).
 
@@ -55,14 +66,11 @@ class NameList:
             self.exact.add(entry.removesuffix(".weight"))
 
     def _pattern(self, text: str, entry: str) -> None:
-        many = len(_UNBOUNDED.findall(text)) > _MOST_UNBOUNDED or text.count("?") > _MOST_OPTIONAL
-        if len(text) > _PATTERN_LIMIT or many or _REPEATED_GROUP.search(text):
+        pattern = safe_pattern(text)
+        if pattern is None:
             self.refused.append(entry)
-            return
-        try:
-            self.patterns.append(re.compile(text))
-        except (re.error, RecursionError, OverflowError):
-            self.refused.append(entry)
+        else:
+            self.patterns.append(pattern)
 
     def __bool__(self) -> bool:
         return bool(self.entries)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ascend_compat.classify.quant.names import safe_pattern
 from ascend_compat.knowledge.evaluate.values import (
     MISSING,
     Class,
@@ -274,22 +274,18 @@ def _tensor(constructor: str, args: list[Any], keywords: dict[str, Any], at: str
     return Tensor(tuple(keywords.get("size", shape)), name, constructor, at)
 
 
-#: A pattern longer than this is not a module name pattern; refuse it rather than run it.
-_PATTERN_LIMIT = 2000
-
-
 def _regex(name: str, args: list[Any], at: str) -> Any:
+    """``re.name(pattern, text...)``; a pattern that could take for ever is not run."""
     unknown = next((a for a in args if is_unknown(a)), None)
     if unknown is not None:
         return unknown
-    if not all(isinstance(a, str) for a in args) or len(args[0]) > _PATTERN_LIMIT:
+    if not all(isinstance(a, str) for a in args):
         raise Undecided(at, "a regular expression on values that are not text")
-    try:
-        found = getattr(re, name)(*args)
-    except re.error as error:
-        raise Raised("error", f"bad regular expression: {error}", at) from None
+    pattern = safe_pattern(args[0])
+    if pattern is None:
+        raise Undecided(at, f"regular expression {args[0][:80]!r} is not valid or not safe to run")
+    found = getattr(pattern, name)(*args[1:])
     if isinstance(found, (list, str)) or found is None:
         return found
-    return Instance(
-        None, {"group": Native("group", _plain(found.group)), "groups": Native("groups", _plain(found.groups))}
-    )
+    names = {method: Native(method, _plain(getattr(found, method))) for method in ("group", "groups")}
+    return Instance(None, names, label="match")
