@@ -4,41 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from ascend_compat.core.finding import EvidenceKind
+from ascend_compat.core.memory_parts import (
+    AlternativeRow as AlternativeRow,
+)
+from ascend_compat.core.memory_parts import (
+    KvPart as KvPart,
+)
+from ascend_compat.core.memory_parts import (
+    LayoutPart as LayoutPart,
+)
+from ascend_compat.core.memory_parts import (
+    MemoryPart as MemoryPart,
+)
+from ascend_compat.core.memory_parts import (
+    RankPart as RankPart,
+)
+from ascend_compat.core.memory_parts import (
+    TriedRow as TriedRow,
+)
+from ascend_compat.core.memory_parts import (
+    WeightRow as WeightRow,
+)
+from ascend_compat.core.parts import EvidenceRow as EvidenceRow
+from ascend_compat.core.parts import Params as Params
+from ascend_compat.core.parts import Part as Part
+from ascend_compat.core.parts import Text as Text
 from ascend_compat.core.verdict import Basis, Effect, Prediction, Severity, Verdict
 
 SCHEMA_VERSION = 1
-Params = dict[str, str | int | float | bool | None]
-
-
-class Part(BaseModel):
-    """Base of every part: unknown fields are an error, so that the schema stays true."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Text(Part):
-    """A sentence as id and parameters, with its English rendering in ``text``."""
-
-    id: str
-    params: Params = Field(default_factory=dict)
-    text: str
-
-
-class EvidenceRow(Part):
-    """A place to look: ``path`` relative to the source tree, the checkpoint or ``rules/``."""
-
-    kind: EvidenceKind
-    path: str
-    line: int | None = None
-    detail: str = ""
-
-    @property
-    def place(self) -> str:
-        """``path:line``, or the path alone."""
-        return self.path if self.line is None else f"{self.path}:{self.line}"
 
 
 class FindingRow(Part):
@@ -195,89 +190,6 @@ class FeatureRow(Part):
     feature: str
     status: str
     reason: Text
-
-
-class LayoutPart(Part):
-    """``npus == tp * dp * pp``."""
-
-    npus: int
-    nodes: int
-    tp: int
-    dp: int
-    pp: int
-    ep: bool
-
-
-class RankPart(Part):
-    """Bytes on the worst rank. ``total`` is weights + activation + non_torch; ``kv_cache`` what the budget leaves."""
-
-    weights: int
-    kv_cache: int
-    activation: int
-    non_torch: int
-    graph: int
-    total: int
-    budget: int
-    device: int
-
-
-class KvPart(Part):
-    """KV capacity of one data-parallel rank; ``tokens`` is ``requests * max_model_len`` and depends on it."""
-
-    bytes_per_token: int
-    block_size: int
-    page_bytes: int
-    pages: int
-    pages_per_request: int
-    requests: int
-    tokens: int
-    max_model_len: int
-
-
-class TriedRow(Part):
-    """One layout of the search and the first constraint that fails."""
-
-    npus: int
-    layout: LayoutPart
-    fits: bool
-    first_failure: Text | None
-    per_rank: RankPart | None = None
-
-
-class WeightRow(Part):
-    """One line of the weight breakdown on the worst rank."""
-
-    name: str
-    bytes: int
-    spread: str
-
-
-class AlternativeRow(Part):
-    """The same model in another precision or on other devices, and the smallest layout there."""
-
-    precision: str
-    soc: str
-    npu_memory_bytes: int
-    minimum: LayoutPart | None
-    release: str | None = None
-    verdict: Verdict | None = None
-    note: Text | None = None
-
-
-class MemoryPart(Part):
-    """The memory answer for the layout under study and the search for the smallest card count."""
-
-    layout: LayoutPart | None
-    per_rank: RankPart | None
-    kv: KvPart | None
-    fits: bool | None
-    minimum: LayoutPart | None
-    recommended: LayoutPart | None
-    tried: list[TriedRow]
-    alternatives: list[AlternativeRow] = Field(default_factory=list)
-    breakdown: list[WeightRow] = Field(default_factory=list)
-    evidence: list[EvidenceRow] = Field(default_factory=list)
-    unknown: list[Text] = Field(default_factory=list)
 
 
 class GateRow(Part):

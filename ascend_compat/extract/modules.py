@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ascend_compat.extract.custom_ops import layer_class
-from ascend_compat.extract.tree import Module, NotConstant, Trees
+from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
 
 #: Packages whose classes are models: they are opened; a class from anywhere else is a leaf.
 MODELS = ("vllm.model_executor.models", "vllm_ascend.models")
@@ -98,29 +98,14 @@ class _Opened:
         return out, self.inner
 
     def _literals(self) -> Iterator[tuple[str, Any]]:
-        for item in self.node.body:
-            target = (
-                item.targets[0]
-                if isinstance(item, ast.Assign)
-                else item.target
-                if isinstance(item, ast.AnnAssign)
-                else None
-            )
-            if (
-                not isinstance(target, ast.Name)
-                or not isinstance(item, (ast.Assign, ast.AnnAssign))
-                or item.value is None
-            ):
-                continue
+        for name, value in assignments(self.node.body):
             try:
-                if target.id in LITERALS:
-                    yield target.id, self.trees.constant(self.module, item.value)
-                elif target.id == MAPPER and isinstance(item.value, ast.Call):
-                    parts = {k.arg: self.trees.constant(self.module, k.value) for k in item.value.keywords if k.arg}
-                    yield (
-                        MAPPER,
-                        {k: v for k, v in parts.items() if k.startswith("orig_to_new") and isinstance(v, dict)},
-                    )
+                if name in LITERALS:
+                    yield name, self.trees.constant(self.module, value)
+                elif name == MAPPER and isinstance(value, ast.Call):
+                    parts = {k.arg: self.trees.constant(self.module, k.value) for k in value.keywords if k.arg}
+                    wanted = {k: v for k, v in parts.items() if k.startswith("orig_to_new") and isinstance(v, dict)}
+                    yield MAPPER, wanted
             except NotConstant as stop:
                 self.trees.unfollowed.append(str(stop))
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from ascend_compat.extract.tree import Module, NotConstant, Trees
+from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
 
 REGISTRY = "vllm.model_executor.models.registry"
 MODELS_PACKAGE = "vllm.model_executor.models"
@@ -44,20 +44,7 @@ def extract_registry(trees: Trees) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _tables(module: Module) -> Iterator[tuple[str, ast.Dict]]:
-    for node in module.tree.body:
-        target = (
-            node.targets[0]
-            if isinstance(node, ast.Assign)
-            else node.target
-            if isinstance(node, ast.AnnAssign)
-            else None
-        )
-        if (
-            isinstance(target, ast.Name)
-            and isinstance(node, (ast.Assign, ast.AnnAssign))
-            and isinstance(node.value, ast.Dict)
-        ):
-            yield target.id, node.value
+    return ((name, value) for name, value in assignments(module.tree.body) if isinstance(value, ast.Dict))
 
 
 def _kind(name: str) -> str:

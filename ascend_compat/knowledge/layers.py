@@ -75,32 +75,27 @@ class ModuleTree:
         """A literal of the model class or the nearest base that has it."""
         return self._literal(self.root, name)
 
-    def _literal(self, root: str, name: str) -> Any:
+    def _lineage(self, root: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """A model class and its bases with their entries, nearest first, each once."""
         pending, seen = [root], set()
         while pending:
             fqn = pending.pop(0)
             entry = self.classes.get(fqn)
-            if entry is None or fqn in seen:
-                continue
-            seen.add(fqn)
-            if name in entry:
-                return entry[name]
-            pending.extend(entry.get("bases", []))
-        return None
+            if entry is not None and fqn not in seen:
+                seen.add(fqn)
+                yield fqn, entry
+                pending.extend(entry.get("bases", []))
 
-    def _children(self, fqn: str) -> dict[str, tuple[str, str, list[Mapping[str, Any]]]]:
+    def _literal(self, root: str, name: str) -> Any:
+        return next((entry[name] for _, entry in self._lineage(root) if name in entry), None)
+
+    def _children(self, root: str) -> dict[str, tuple[str, str, list[Mapping[str, Any]]]]:
         """Attributes a class or its bases build: the module and file that do it, and the alternatives."""
         out: dict[str, tuple[str, str, list[Mapping[str, Any]]]] = {}
-        pending, seen = [fqn], set()
-        while pending:
-            name = pending.pop(0)
-            entry = self.classes.get(name)
-            if entry is None or name in seen:
-                continue
-            seen.add(name)
+        for fqn, entry in self._lineage(root):
+            file = str(entry["at"]).rpartition(":")[0]
             for attr, made in entry.get("children", {}).items():
-                out.setdefault(attr, (name.partition(":")[0], str(entry["at"]).rpartition(":")[0], made))
-            pending.extend(entry.get("bases", []))
+                out.setdefault(attr, (fqn.partition(":")[0], file, made))
         return out
 
     def _expand(self, fqn: str, path: str, chain: tuple[tuple[str, str], ...], depth: int) -> Iterator[Leaf]:

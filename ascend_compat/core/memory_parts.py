@@ -1,0 +1,91 @@
+"""The memory answer as part of the report document."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ascend_compat.core.parts import EvidenceRow, Part, Text
+from ascend_compat.core.verdict import Verdict
+
+
+class LayoutPart(Part):
+    """``npus == tp * dp * pp``."""
+
+    npus: int
+    nodes: int
+    tp: int
+    dp: int
+    pp: int
+    ep: bool
+
+
+class RankPart(Part):
+    """Bytes on the worst rank. ``total`` is weights + activation + non_torch; ``kv_cache`` what the budget leaves."""
+
+    weights: int
+    kv_cache: int
+    activation: int
+    non_torch: int
+    graph: int
+    total: int
+    budget: int
+    device: int
+
+
+class KvPart(Part):
+    """KV capacity of one data-parallel rank; ``tokens`` is ``requests * max_model_len`` and depends on it."""
+
+    bytes_per_token: int
+    block_size: int
+    page_bytes: int
+    pages: int
+    pages_per_request: int
+    requests: int
+    tokens: int
+    max_model_len: int
+
+
+class TriedRow(Part):
+    """One layout of the search and the first constraint that fails."""
+
+    npus: int
+    layout: LayoutPart
+    fits: bool
+    first_failure: Text | None
+    per_rank: RankPart | None = None
+
+
+class WeightRow(Part):
+    """One line of the weight breakdown on the worst rank."""
+
+    name: str
+    bytes: int
+    spread: str
+
+
+class AlternativeRow(Part):
+    """The same model in another precision or on other devices, and the smallest layout there."""
+
+    precision: str
+    soc: str
+    npu_memory_bytes: int
+    minimum: LayoutPart | None
+    release: str | None = None
+    verdict: Verdict | None = None
+    note: Text | None = None
+
+
+class MemoryPart(Part):
+    """The memory answer for the layout under study and the search for the smallest card count."""
+
+    layout: LayoutPart | None
+    per_rank: RankPart | None
+    kv: KvPart | None
+    fits: bool | None
+    minimum: LayoutPart | None
+    recommended: LayoutPart | None
+    tried: list[TriedRow]
+    alternatives: list[AlternativeRow] = Field(default_factory=list)
+    breakdown: list[WeightRow] = Field(default_factory=list)
+    evidence: list[EvidenceRow] = Field(default_factory=list)
+    unknown: list[Text] = Field(default_factory=list)
