@@ -293,9 +293,16 @@ def _unquantized(graph: DiGraph[str], rules: Rules, match: Match, group: GroupOu
     method = group.outcome.method or "unquantized"
     evidence = at(group.outcome.method_at) if group.outcome.method_at else config_evidence("dtype", match.dtype)
     add(graph, source, f"class:{method}", "dispatches-to", evidence, modules=group.modules)
-    tensor = Tensor((), match.dtype, "empty", group.outcome.method_at or "")
     node = f"parameter:{method}.weight={match.dtype}"
     for name, stored in group.bucket.shards.items():
         if name in WEIGHTS and any(not rules.casts.keeps(part.dtype, match.dtype, name) for part in stored):
             add(graph, f"class:{method}", node, "allocates", evidence, modules=group.modules)
-            _stored(graph, rules, group, node, name, Tensor(("?",), tensor.dtype, "empty", tensor.at), stored)
+            _stored(
+                graph,
+                rules,
+                group,
+                node,
+                name,
+                Tensor(("?",), match.dtype, "empty", group.outcome.method_at or ""),
+                stored,
+            )
