@@ -19,6 +19,7 @@ from ascend_compat.knowledge.evaluate.values import Tensor
 from ascend_compat.knowledge.layers import LINEAR, MOE
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.match import COMPANIONS, GroupOutcome, Match, config_class
+from ascend_compat.knowledge.places import at, config_evidence
 
 if TYPE_CHECKING:
     from networkx import DiGraph
@@ -30,19 +31,6 @@ EVIDENCE_LIMIT = 3
 WEIGHTS = frozenset(
     {"weight", "weight_packed", "qweight", "w13_weight", "w2_weight", "w13_weight_packed", "w2_weight_packed"}
 )
-
-
-def at(place: str | None, detail: str = "") -> Evidence:
-    """Evidence in a source tree from ``path:line``."""
-    path, _, line = (place or "").rpartition(":")
-    if path and line.isdigit():
-        return Evidence(EvidenceKind.SOURCE, path, int(line), detail)
-    return Evidence(EvidenceKind.SOURCE, place or "vllm_ascend", None, detail)
-
-
-def config_evidence(path: str, detail: str = "", file: str = "config.json") -> Evidence:
-    """Evidence in a configuration file of the checkpoint."""
-    return Evidence(EvidenceKind.CONFIG, file, None, f"{path}: {detail}" if detail else path)
 
 
 def build_graph(

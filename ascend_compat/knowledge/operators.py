@@ -9,8 +9,8 @@ from typing import Any
 from ascend_compat.core.finding import Evidence
 from ascend_compat.core.profile import AttentionKind, ModelProfile
 from ascend_compat.core.target import Target
-from ascend_compat.knowledge.graph import at
 from ascend_compat.knowledge.layers import Leaf, ModuleTree
+from ascend_compat.knowledge.places import at
 
 #: Category by a part of the class name; the first that matches counts. The groups engineers use.
 CATEGORIES = (
