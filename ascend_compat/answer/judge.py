@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from ascend_compat.core.facts import CheckpointFacts
@@ -19,7 +21,7 @@ from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.match import Match, match
 from ascend_compat.memory.findings import memory_findings
 from ascend_compat.memory.plan import make_plan
-from ascend_compat.memory.rules import load_memory_rules
+from ascend_compat.memory.rules import MemoryRules, load_memory_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,12 @@ class Judgement:
     plan: MemoryPlan
     findings: tuple[Finding, ...]
     verdict: Verdict
+
+
+@lru_cache(maxsize=4)
+def _memory_rules(directory: Path) -> MemoryRules:
+    """The memory rules of a rules directory, read once: a search for remedies judges many times."""
+    return load_memory_rules(directory / "curated" / "memory.toml")
 
 
 def make_target(pack: Mapping[str, Any], soc: Soc) -> Target:
@@ -68,7 +76,7 @@ def judge(
     target = make_target(pack, soc)
     found = match(pack, rules, facts, profile, target, launch)
     graph = build_graph(pack, rules, facts, profile, target, found)
-    memory_rules = load_memory_rules(rules.directory / "curated" / "memory.toml")
+    memory_rules = _memory_rules(rules.directory)
     plan = make_plan(facts, profile, target, launch, memory_rules, pack.get("defaults", {}))
     findings = (
         *facts.problems,

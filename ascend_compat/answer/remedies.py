@@ -58,12 +58,13 @@ def precisions(base: Judgement, rules: Rules) -> list[Candidate]:
 
 def targets(base: Judgement, rules: Rules, socs: list[Soc]) -> Iterator[Candidate]:
     """The same checkpoint on other releases and SoCs: per SoC the first release that says yes."""
+    packs = {release: rules.pack(release) for release in rules.releases()}
     for soc in socs:
         same = soc.name == base.target.soc.name
-        for release in rules.releases():
+        for release, pack in packs.items():
             if same and release == base.target.vllm_ascend:
                 continue
-            found = judge(rules.pack(release), rules, base.facts, base.profile, soc, _free(base.launch))
+            found = judge(pack, rules, base.facts, base.profile, soc, _free(base.launch))
             candidate = Candidate("release" if same else "soc", AS_IS, found)
             if candidate.works:
                 yield candidate

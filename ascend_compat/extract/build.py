@@ -102,8 +102,3 @@ def dump_pack(pack: dict[str, Any]) -> str:
     """The pack as it is stored: one section a line, so that a change shows where it is."""
     lines = [f"{json.dumps(name)}:{dump(value)}" for name, value in sorted(pack.items())]
     return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
-def statistics(pack: dict[str, Any]) -> dict[str, int]:
-    """How many entries each section has."""
-    return {name: len(value) for name, value in sorted(pack.items()) if isinstance(value, (dict, list))}

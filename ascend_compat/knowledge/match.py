@@ -279,8 +279,3 @@ def config_class(startup: Startup) -> tuple[str | None, str | None]:
     if isinstance(config, Instance) and config.cls is not None:
         return config.cls.name, config.cls.at
     return None, None
-
-
-def stored_quantized(bucket: Bucket) -> bool:
-    """Whether a module has companion tensors of a quantized weight."""
-    return any(part in name for name in bucket.shards for part in COMPANIONS)
