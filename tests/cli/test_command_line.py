@@ -330,7 +330,7 @@ def test_a_reader_that_stops_early_sees_no_complaint() -> None:
     writer = "import sys; from ascend_compat.cli import main as m, output; "
     script = (
         writer
-        + "m.rules.run_list = lambda args: output.write('x' * 10**6, None) or 0; "
+        + "m.rules.show.run_list = lambda args: output.write('x' * 10**6, None) or 0; "
         + "sys.exit(m.main(['rules', 'list']))"
     )
     command = f'{sys.executable} -c "{script}" | head -c 1'
