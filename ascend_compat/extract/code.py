@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from ascend_compat.extract.dataclass import dataclass_init
 from ascend_compat.extract.scope import (
     attributes,
     binds,
@@ -28,14 +29,16 @@ from ascend_compat.extract.tree import Module, Trees, absolute
 ENTRIES = (
     ("vllm_ascend.platform", "NPUPlatform"),
     ("vllm_ascend.quantization.utils", "maybe_auto_detect_quantization"),
-    ("vllm.config.model", "ModelConfig"),
-    ("vllm.config.vllm", "VllmConfig"),
+    ("vllm.config", "ModelConfig"),
+    ("vllm.config", "VllmConfig"),
     ("vllm.model_executor.model_loader.weight_utils", "get_quant_config"),
     ("vllm.model_executor.layers.quantization", "get_quantization_config"),
     ("vllm.model_executor.layers.quantization", "register_quantization_config"),
     ("vllm.model_executor.layers.linear", "UnquantizedLinearMethod"),
-    ("vllm.config.speculative", "SpeculativeConfig"),
+    ("vllm.config", "SpeculativeConfig"),
 )
+#: Where the classes of ``PARTIAL`` may be defined.
+ENTRY_PACKAGES = ("vllm.config", "vllm_ascend.platform")
 ENTRY_METHODS = frozenset(
     "__init__ pre_register_and_update supported_quantization verify_quantization _verify_quantization "
     "_get_quantization_config get_quant_config override_quantization_method from_config get_quant_method "
@@ -64,13 +67,14 @@ FOLLOWED = (
 EFFECTFUL = ("vllm_ascend.quantization", "vllm_ascend._310p.quantization")
 #: Packages whose own methods are read only where they can override another format's choice.
 OVERRIDES_ONLY = "vllm.model_executor.layers.quantization"
+QUANTIZATION_CONFIG = f"{OVERRIDES_ONLY}.base_config:QuantizationConfig"
 OVERRIDE_METHODS = frozenset({"override_quantization_method", "get_name"})
-#: Entry classes too large to follow whole: only these methods count.
+#: Entry classes too large to follow whole: only these methods count, and what they call on ``self``.
 PARTIAL = {
-    "vllm.config.model": frozenset({"_verify_quantization"}),
-    "vllm.config.vllm": frozenset({"_get_quantization_config"}),
-    "vllm.config.speculative": frozenset({"hf_config_override"}),
-    "vllm_ascend.platform": frozenset(
+    "ModelConfig": frozenset({"_verify_quantization"}),
+    "VllmConfig": frozenset({"_get_quantization_config"}),
+    "SpeculativeConfig": frozenset({"hf_config_override"}),
+    "NPUPlatform": frozenset(
         "_enum device_name device_type pre_register_and_update verify_quantization supported_quantization is_cuda "
         "is_rocm is_cpu is_xpu is_tpu is_out_of_tree is_cuda_alike get_device_capability has_device_capability".split()
     ),
@@ -89,6 +93,7 @@ class _Closure:
         self.methods: set[str] = set(ENTRY_METHODS)
         self.scanned: set[int] = set()
         self.changed = True
+        self.inherited = set(_inherited(trees))
 
     def run(self) -> dict[str, Any]:
         for module, name in ENTRIES:
@@ -106,6 +111,9 @@ class _Closure:
         if name not in known:
             known.add(name)
             self.changed = True
+        parent = module_name.rpartition(".")[0]
+        if under(parent, EFFECTFUL) and parent not in self.names:
+            self.need(parent, "")  # importing a module runs its package, which registers
 
     # scanning ----------------------------------------------------------------------------------------------------
 
@@ -142,7 +150,7 @@ class _Closure:
         elif isinstance(node, ast.ClassDef):
             self._scan_class(node, module)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if self._followed(module):
+            if self._functions_followed(module):
                 self._mention(node, module)
         elif is_compound(node):
             for part in bodies(node):
@@ -167,6 +175,9 @@ class _Closure:
             self._mention(base, module)
         for item in self._class_body(node, module):
             self._mention(item, module)
+        made = dataclass_init(self.trees, module, node) if node.name not in PARTIAL else None
+        if made is not None and self._methods(node, module) is not None:
+            self._mention(made, module)
 
     def _class_body(self, node: ast.ClassDef, module: Module) -> Iterator[ast.stmt]:
         keep_all = any("Enum" in ast.unparse(base) for base in node.bases)
@@ -183,14 +194,26 @@ class _Closure:
 
     def _methods(self, node: ast.ClassDef, module: Module) -> set[str] | frozenset[str] | None:
         """Which methods of a class are read; ``None`` for a class kept as a name only."""
-        if module.name in PARTIAL and (module.name, node.name) in ENTRIES:
-            return PARTIAL[module.name]
+        if node.name in PARTIAL and under(module.name, ENTRY_PACKAGES):
+            return reached(ast.Module([node], []), PARTIAL[node.name])
         if self._followed(module) or (module.name, node.name) in ENTRIES:
             return self.methods
-        return reached(module.tree, OVERRIDE_METHODS) if module.name.startswith(OVERRIDES_ONLY) else None
+        if f"{module.name}:{node.name}" in self.inherited:
+            return self.methods - {"get_quant_method"} | OVERRIDE_METHODS
+        return reached(module.tree, OVERRIDE_METHODS) if self._overrides(node, module) else None
+
+    def _overrides(self, node: ast.ClassDef, module: Module) -> bool:
+        """Whether a class is a quantization configuration, wherever the tree keeps it."""
+        if module.name.startswith(OVERRIDES_ONLY):
+            return True
+        return QUANTIZATION_CONFIG in self.trees.lineage(f"{module.name}:{node.name}")
 
     def _followed(self, module: Module) -> bool:
-        return under(module.name, FOLLOWED) or module.name == OVERRIDES_ONLY
+        return under(module.name, FOLLOWED) or module.name in (OVERRIDES_ONLY, "vllm.config")
+
+    def _functions_followed(self, module: Module) -> bool:
+        """Functions of the quantization package are followed where decisions call them; its classes only in part."""
+        return self._followed(module) or module.name.startswith(OVERRIDES_ONLY)
 
     def _mention(self, root: ast.AST, module: Module) -> None:
         """Everything a piece of code names: module-level names, attributes (as methods), local imports."""
@@ -241,7 +264,7 @@ class _Closure:
             return self._class(node, module)
         if isinstance(node, ast.ImportFrom):
             return self._import_from(node, module)
-        if isinstance(node, ast.FunctionDef) and not self._followed(module):
+        if isinstance(node, ast.FunctionDef) and not self._functions_followed(module):
             return [
                 "assign",
                 node.lineno,
@@ -257,6 +280,7 @@ class _Closure:
         return ["from", node.lineno, node.level, node.module or "", names]
 
     def _class(self, node: ast.ClassDef, module: Module) -> Node:
+        made = dataclass_init(self.trees, module, node) if node.name not in PARTIAL else None
         bases = [expression(base) for base in node.bases]
         body: list[Node] = []
         for item in self._class_body(node, module):
@@ -264,7 +288,18 @@ class _Closure:
                 body.append(["def", item.lineno, item.name, function(item), []])
             else:
                 body.extend(block([item]))
+        if made is not None:
+            body.append(["def", node.lineno, "__init__", function(made), []])
         decorators = [expression(d) for d in node.decorator_list if under(module.name, EFFECTFUL)]
         kept = {id(item) for item in self._class_body(node, module)}
         omitted = sorted({name for item in node.body if id(item) not in kept for name in attributes(item)})
         return ["class", node.lineno, node.name, bases, body, decorators, omitted]
+
+
+def _inherited(trees: Trees) -> Iterator[str]:
+    """Classes of the engine that classes of the plugin's quantization packages extend."""
+    for name in trees.vllm_ascend.names():
+        module = trees.module(name) if under(name, EFFECTFUL) else None
+        for node in module.tree.body if module else ():
+            if isinstance(node, ast.ClassDef):
+                yield from (base for base in trees.lineage(f"{name}:{node.name}") if base.startswith(OVERRIDES_ONLY))

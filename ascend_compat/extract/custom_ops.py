@@ -98,7 +98,14 @@ def _without(entries: list[dict[str, Any]], every: Sequence[str], gone: Sequence
 
 
 def layer_class(trees: Trees, fqn: str) -> dict[str, Any]:
-    """What is known of a layer class: its bases, whether it is a replaceable op, which ``forward_*`` it has."""
+    """What is known of a layer class: its bases, whether it is a replaceable op, which ``forward_*`` it has.
+
+    A factory function has the module classes it names, and their bases, in place of bases; ``layer`` is the one of them
+    whose weights a quantization method creates.
+    """
+    factory = _factory(trees, fqn)
+    if factory is not None:
+        return factory
     lineage = trees.lineage(fqn)
     out: dict[str, Any] = {}
     if len(lineage) > 1:
@@ -115,6 +122,33 @@ def layer_class(trees: Trees, fqn: str) -> dict[str, Any]:
         if has:
             out["has"] = has
     return out
+
+
+def _factory(trees: Trees, fqn: str) -> dict[str, Any] | None:
+    home, _, name = fqn.partition(":")
+    module = trees.module(home) if name else None
+    binding = module.bindings.get(name) if module else None
+    if module is None or binding is None or not isinstance(binding.node, ast.FunctionDef):
+        return None
+    bases: list[str] = []
+    for node in ast.walk(binding.node):
+        made = trees.resolve(module, node.id) if isinstance(node, ast.Name) else None
+        if made is not None and isinstance(made.node, ast.ClassDef):
+            lineage = trees.lineage(made.fqn)
+            if any(base.endswith("nn.Module") for base in lineage):
+                bases.extend(base for base in lineage if base not in bases)
+    out: dict[str, Any] = {"bases": bases, "at": module.at(binding.node)}
+    asking = next((base for base in bases if _asks(trees, base)), None)
+    if asking is not None:
+        out["layer"] = asking
+    return out
+
+
+def _asks(trees: Trees, fqn: str) -> bool:
+    """Whether a class lets its quantization method create its weights."""
+    found = trees.find_class(fqn)
+    nodes = ast.walk(found[1]) if found else ()
+    return any(isinstance(node, ast.Attribute) and node.attr == "create_weights" for node in nodes)
 
 
 def _forwards(trees: Trees, fqn: str) -> list[str]:

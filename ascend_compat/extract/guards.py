@@ -98,7 +98,8 @@ class Guards:
         if isinstance(node, ast.Compare) and len(node.ops) == 1:
             return self._compare(module, node, soc)
         if isinstance(node, ast.Call):
-            return self._call(module, node, soc, depth)
+            platform = self.trees.decided(node)
+            return self._call(module, node, soc, depth) if platform is None else platform
         if isinstance(node, ast.Name):
             return False if node.id == "TYPE_CHECKING" else self._name(module, node.id, soc, depth)
         return None

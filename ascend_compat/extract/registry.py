@@ -64,10 +64,14 @@ def _entries(trees: Trees, module: Module, table: ast.Dict, kind: str) -> Iterat
         if not isinstance(pair, (tuple, list)) or not all(isinstance(name, str) for name in (architecture, *pair[:2])):
             trees.unfollowed.append(f"{module.at(key)}: not an architecture with its module and class")
         elif len(pair) >= 2:
-            yield (
-                architecture,
-                {"kind": kind, "module": f"{MODELS_PACKAGE}.{pair[0]}", "class": pair[1], "at": module.at(key)},
-            )
+            home = _module(trees, pair[0])
+            yield architecture, {"kind": kind, "module": home, "class": pair[1], "at": module.at(key)}
+
+
+def _module(trees: Trees, name: str) -> str:
+    """A table names modules of the models package, and modules outside it by their absolute name."""
+    inside = f"{MODELS_PACKAGE}.{name}"
+    return name if name.partition(".")[0] == "vllm" and trees.module(inside) is None else inside
 
 
 def _removed(trees: Trees, module: Module, table: ast.Dict) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ascend_compat.errors import TreeError
+from ascend_compat.extract.platform import CURRENT, decided, predicates
 
 SIZE_LIMIT = 4 << 20
 
@@ -87,6 +88,7 @@ class Trees:
         self.trees = (SourceTree(vllm_ascend, "vllm_ascend"), SourceTree(vllm, "vllm"))
         self.unfollowed: list[str] = []
         self._modules: dict[str, Module | None] = {}
+        self._platform: dict[str, bool] | None = None
 
     @property
     def vllm_ascend(self) -> SourceTree:
@@ -119,8 +121,17 @@ class Trees:
             self.unfollowed.append(f"{relative}: {type(error).__name__}")
             return None
         module = Module(name, relative, parsed, package)
-        _bind(module, parsed.body, "")
+        _bind(module, parsed.body, "", self.decided)
         return module
+
+    def decided(self, test: ast.expr) -> bool | None:
+        """Whether a test of the platform holds on an NPU; ``None`` for tests of anything else."""
+        if CURRENT not in ast.unparse(test):
+            return None
+        if self._platform is None:
+            self._platform = {}  # the platform's own modules are bound without it
+            self._platform = predicates(self)
+        return decided(test, self._platform)
 
     def read(self, relative: str) -> str | None:
         """A text file of the plugin's tree (a Dockerfile, a requirements file), ``None`` when absent."""
@@ -222,16 +233,20 @@ class Trees:
         raise NotConstant(module.at(node), f"{type(node).__name__} is not a literal")
 
 
-def _bind(module: Module, body: list[ast.stmt], guard: str) -> None:
-    """Module-level names, the first binding of each; under ``if`` and ``try`` too, with the guard's text."""
+def _bind(module: Module, body: list[ast.stmt], guard: str, decide: Callable[[ast.expr], bool | None]) -> None:
+    """Module-level names, the first binding of each; under ``if`` and ``try`` too, with the guard's text.
+
+    What stands under a test that does not hold on an NPU binds last.
+    """
     for node in body:
         if isinstance(node, ast.If):
             test = ast.unparse(node.test)
-            _bind(module, node.body, test)
-            _bind(module, node.orelse, f"not ({test})")
+            parts = [(node.body, test), (node.orelse, f"not ({test})")]
+            for part, text in reversed(parts) if decide(node.test) is False else parts:
+                _bind(module, part, text, decide)
         elif isinstance(node, ast.Try):
             for part in (node.body, *(handler.body for handler in node.handlers), node.orelse, node.finalbody):
-                _bind(module, part, guard)
+                _bind(module, part, guard, decide)
         else:
             for name, binding in _bindings(module, node, guard):
                 module.bindings.setdefault(name, binding)

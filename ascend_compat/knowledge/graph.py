@@ -16,9 +16,9 @@ from ascend_compat.core.finding import Evidence, EvidenceKind
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import Target
 from ascend_compat.knowledge.evaluate.values import Tensor
-from ascend_compat.knowledge.layers import LINEAR, MOE
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.match import COMPANIONS, GroupOutcome, Match, config_class
+from ascend_compat.knowledge.modules import LINEAR, MOE
 from ascend_compat.knowledge.places import at, config_evidence
 
 if TYPE_CHECKING:
@@ -273,7 +273,9 @@ def _fits(group: GroupOutcome, tensor: Tensor, stored: list[TensorGroup]) -> boo
     for part in stored:
         span = len(part.layers) or 1
         have += part.elements // span if layers else part.elements
-    return have == allocated
+    # A vector that describes a module (its shape) is written once per shard, each time to the same place.
+    described = all(len(part.shape) == 1 for part in stored) and have == allocated * len(stored)
+    return have == allocated or described
 
 
 def _unquantized(graph: DiGraph[str], rules: Rules, match: Match, group: GroupOutcome, source: str) -> None:

@@ -1,50 +1,21 @@
-"""The modules a release builds for an architecture, and which checkpoint tensors each of them is filled from."""
+"""Which checkpoint tensors each module of an architecture is filled from."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ascend_compat.classify.tensors import DRAFT
 from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.profile import ModelProfile
+from ascend_compat.knowledge.modules import MOE, Leaf, ModuleTree
 
-DEPTH = 12
-#: Packages whose classes are models; one of them without children builds nothing.
-MODEL_PACKAGES = ("vllm.model_executor.models.", "vllm_ascend.models.")
-LINEAR, MOE, EMBEDDING, OTHER = "linear", "moe", "embedding", "other"
-#: Base classes that decide how a module is asked for its quantization method, in the order they are looked for.
-_KINDS = (
-    ("FusedMoE", MOE),
-    ("MoERunner", MOE),
-    ("RoutedExperts", MOE),
-    ("VocabParallelEmbedding", EMBEDDING),
-    ("LinearBase", LINEAR),
-)
 #: Which half of a fused expert parameter a projection fills, by the names checkpoints use.
 #: Source: vLLM 0.18.0, model_executor/layers/fused_moe/layer.py, make_expert_params_mapping, as models call it.
 EXPERT_HALVES = {"gate_proj": "w13", "up_proj": "w13", "w1": "w13", "w3": "w13", "down_proj": "w2", "w2": "w2",
                  "gate_up_proj": "w13"}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """A module whose class is a layer of vLLM or torch: its path template, class and where it is built."""
-
-    path: str
-    cls: str
-    lineage: tuple[str, ...]
-    at: str
-    quantized: bool
-    chain: tuple[tuple[str, str], ...]
-
-    @property
-    def kind(self) -> str:
-        """``linear``, ``moe``, ``embedding`` or ``other``."""
-        names = {fqn.rpartition(":")[2].rpartition(".")[2] for fqn in (self.cls, *self.lineage)}
-        return next((kind for base, kind in _KINDS if base in names), OTHER)
 
 
 @dataclass(slots=True)
@@ -54,71 +25,6 @@ class Bucket:
     leaf: Leaf
     layers: tuple[int, ...]
     shards: dict[str, list[TensorGroup]] = field(default_factory=dict)
-
-
-class ModuleTree:
-    """The expanded module tree of one architecture."""
-
-    def __init__(self, pack: Mapping[str, Any], architecture: str) -> None:
-        self.pack = pack
-        self.classes: Mapping[str, Any] = pack.get("model_classes", {})
-        entry = pack.get("architectures", {}).get(architecture, {})
-        self.root = f"{entry.get('module')}:{entry.get('class')}" if entry else ""
-        self.at = entry.get("at")
-        self.leaves: dict[str, list[Leaf]] = {}
-        self.packed: dict[str, list[str]] = dict(self.attribute("packed_modules_mapping") or {})
-        self.dynamic: list[str] = []
-        for leaf in self._expand(self.root, "", (), 0):
-            self.leaves.setdefault(leaf.path, []).append(leaf)
-
-    def attribute(self, name: str) -> Any:
-        """A literal of the model class or the nearest base that has it."""
-        return self._literal(self.root, name)
-
-    def _lineage(self, root: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """A model class and its bases with their entries, nearest first, each once."""
-        pending, seen = [root], set()
-        while pending:
-            fqn = pending.pop(0)
-            entry = self.classes.get(fqn)
-            if entry is not None and fqn not in seen:
-                seen.add(fqn)
-                yield fqn, entry
-                pending.extend(entry.get("bases", []))
-
-    def _literal(self, root: str, name: str) -> Any:
-        return next((entry[name] for _, entry in self._lineage(root) if name in entry), None)
-
-    def _children(self, root: str) -> dict[str, tuple[str, str, list[Mapping[str, Any]]]]:
-        """Attributes a class or its bases build: the module and file that do it, and the alternatives."""
-        out: dict[str, tuple[str, str, list[Mapping[str, Any]]]] = {}
-        for fqn, entry in self._lineage(root):
-            file = str(entry["at"]).rpartition(":")[0]
-            for attr, made in entry.get("children", {}).items():
-                out.setdefault(attr, (fqn.partition(":")[0], file, made))
-        return out
-
-    def _expand(self, fqn: str, path: str, chain: tuple[tuple[str, str], ...], depth: int) -> Iterator[Leaf]:
-        if depth > DEPTH:
-            return
-        for name, shards in (self._literal(fqn, "packed_modules_mapping") or {}).items():
-            self.packed.setdefault(name, shards)
-        for attr, (home, file, alternatives) in self._children(fqn).items():
-            for made in alternatives:
-                name = f"{home}{made['class']}" if made["class"].startswith(":") else made["class"]
-                inner = f"{path}.{attr}" if path else attr
-                inner = f"{inner}.*" if made.get("list") else inner
-                if name == "dynamic":
-                    self.dynamic.append(inner)
-                    continue
-                place = f"{file}:{made['at']}" if "at" in made else ""
-                link = (name.rpartition(":")[2], place)
-                if name in self.classes or name.startswith(MODEL_PACKAGES):
-                    yield from self._expand(name, inner, (*chain, link), depth + 1)
-                else:
-                    layer = self.pack.get("layer_classes", {}).get(name, {})
-                    lineage = tuple(layer.get("bases", ()))
-                    yield Leaf(inner, name, lineage, place, made.get("quant") is True, (*chain, link))
 
 
 def fill(tree: ModuleTree, facts: CheckpointFacts, profile: ModelProfile) -> tuple[list[Bucket], list[TensorGroup]]:

@@ -77,8 +77,18 @@ class AbsentDtype(_Strict):
     level: str
 
 
+class Present(_Strict):
+    """A library outside the trees whose attributes are taken to exist, because the release pins the version it needs."""
+
+    prefix: str
+    source: str
+    seen: str
+    level: str
+
+
 class _Externals(_Strict):
     value: list[ExternalValue]
+    present: list[Present] = []
 
 
 class _Hardware(_Strict):
@@ -104,8 +114,9 @@ class Rules:
     @cached_property
     def externals(self) -> dict[str, Any]:
         """``curated/externals.toml`` as dotted names to values."""
-        out: dict[str, Any] = {}
-        for item in _curated(self.directory / "curated" / "externals.toml", _Externals).value:
+        known = _curated(self.directory / "curated" / "externals.toml", _Externals)
+        out: dict[str, Any] = {f"{item.prefix}.*": True for item in known.present}
+        for item in known.value:
             if item.members is None:
                 out[item.name] = item.value
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ascend_compat.classify.quant.names import safe_pattern
@@ -13,8 +13,9 @@ from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Target
 from ascend_compat.knowledge.environment import Environment
 from ascend_compat.knowledge.evaluate.values import Class, Instance, Module, Native
-from ascend_compat.knowledge.layers import EMBEDDING, LINEAR, MOE, Bucket, ModuleTree, concrete, fill, mapped
+from ascend_compat.knowledge.layers import Bucket, concrete, fill, mapped
 from ascend_compat.knowledge.load import Rules
+from ascend_compat.knowledge.modules import EMBEDDING, LINEAR, MOE, ModuleTree, replacement
 from ascend_compat.knowledge.outcomes import LayerOutcome, LayerSpec, Startup, Trouble
 from ascend_compat.knowledge.replay import Replay
 
@@ -84,7 +85,7 @@ def match(
     )
     replay = Replay(pack.get("code", {}), environment)
     startup = replay.start()
-    tree = ModuleTree(pack, profile.architecture or "")
+    tree = ModuleTree(pack, profile.architecture or "", facts.config)
     out = Match(tree, startup, dtype=dtype, draft=replay.draft() if profile.mtp else (None, None))
     if startup.trouble is not None:
         return out
@@ -95,7 +96,7 @@ def match(
         buckets = _imagined(tree, profile)
     for bucket in buckets:
         if bucket.leaf.kind in (LINEAR, MOE, EMBEDDING) and bucket.leaf.quantized:
-            out.groups.extend(_groups(replay, bucket, facts, profile))
+            out.groups.extend(_groups(replay, bucket, facts, profile, pack))
     reads = pack.get("scheme_reads", {})
     for group in out.groups:
         known = reads.get(group.outcome.scheme)
@@ -171,7 +172,9 @@ def _mapper(mapper: Mapping[str, Any]) -> Native:
     return Native("apply", apply)
 
 
-def _groups(replay: Replay, bucket: Bucket, facts: CheckpointFacts, profile: ModelProfile) -> Iterator[GroupOutcome]:
+def _groups(
+    replay: Replay, bucket: Bucket, facts: CheckpointFacts, profile: ModelProfile, pack: Mapping[str, Any]
+) -> Iterator[GroupOutcome]:
     """One outcome per distinct declaration: layers that the configuration treats alike are asked once."""
     declared = _Declared(facts)
     by_signature: dict[Any, list[int | None]] = {}
@@ -180,7 +183,8 @@ def _groups(replay: Replay, bucket: Bucket, facts: CheckpointFacts, profile: Mod
     for layers in by_signature.values():
         first = layers[0]
         prefix = concrete(bucket.leaf.path, first)
-        outcome = replay.layer(_spec(bucket, prefix, profile), allocate=facts.has_weights)
+        spec = _replaced(_spec(bucket, prefix, profile), pack, replay.environment.device_type.lstrip("_"))
+        outcome = replay.layer(spec, allocate=facts.has_weights)
         group = GroupOutcome(bucket, tuple(n for n in layers if n is not None), prefix, outcome)
         _explain(replay, group)
         yield group
@@ -232,6 +236,12 @@ def _spec(bucket: Bucket, prefix: str, profile: ModelProfile) -> LayerSpec:
     inputs = weights[0].shape[1] if weights else 0
     packing = _packing(bucket, inputs)
     return LayerSpec(prefix, leaf.cls, leaf.lineage, LINEAR, inputs * packing, outputs)
+
+
+def _replaced(spec: LayerSpec, pack: Mapping[str, Any], soc: str) -> LayerSpec:
+    """The module as the plugin builds it: its own class where it registers one for the engine's."""
+    found = replacement(pack, spec.cls.rpartition(":")[2], soc)
+    return replace(spec, cls=str(found["class"]), lineage=(spec.cls, *spec.lineage)) if found else spec
 
 
 def _packing(bucket: Bucket, inputs: int) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from ascend_compat.core.finding import Evidence
 from ascend_compat.core.profile import AttentionKind, ModelProfile
 from ascend_compat.core.target import Target
-from ascend_compat.knowledge.layers import Leaf, ModuleTree
+from ascend_compat.knowledge.modules import Leaf, ModuleTree, replacement
 from ascend_compat.knowledge.places import at
 
 #: Category by a part of the class name; the first that matches counts. The groups engineers use.
@@ -59,7 +59,7 @@ def _use(pack: Mapping[str, Any], leaf: Leaf, target: Target) -> OperatorUse:
     name = _short(leaf.cls)
     category = _category(name)
     built = at(leaf.at, name)
-    replaced = _replacement(pack, name, target)
+    replaced = replacement(pack, name, target.soc.name)
     if replaced:
         return OperatorUse(category, name, "replaced", _short(replaced["class"]), (at(replaced.get("at")), built))
     patch = next((p for p in pack.get("patches", []) if f".{name}." in f".{p['target'].replace(':', '.')}."), None)
@@ -78,15 +78,6 @@ def _use(pack: Mapping[str, Any], leaf: Leaf, target: Target) -> OperatorUse:
     return OperatorUse(category, name, status, None, (at(layer.get("at")), built))
 
 
-def _replacement(pack: Mapping[str, Any], name: str, target: Target) -> Mapping[str, Any] | None:
-    entry = pack.get("custom_ops", {}).get(name)
-    for item in entry if isinstance(entry, list) else [entry] if entry else []:
-        socs = item.get("soc")
-        if not socs or target.soc.name in socs:
-            return dict(item)
-    return None
-
-
 def _calls(pack: Mapping[str, Any], tree: ModuleTree, target: Target) -> Iterator[OperatorUse]:
     """Factory calls such as ``get_rope``: the class they give is decided by configuration."""
     for fqn in _classes(tree):
@@ -94,7 +85,7 @@ def _calls(pack: Mapping[str, Any], tree: ModuleTree, target: Target) -> Iterato
         for call in entry.get("calls", ()):
             name = call.rpartition(".")[2].rpartition(":")[2]
             if name == "get_rope":
-                item = _replacement(pack, "RotaryEmbedding", target)
+                item = replacement(pack, "RotaryEmbedding", target.soc.name)
                 evidence = (at(item.get("at")), at(entry.get("at"))) if item else (at(entry.get("at")),)
                 yield OperatorUse(
                     "rope",

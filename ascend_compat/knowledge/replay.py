@@ -22,6 +22,7 @@ from ascend_compat.knowledge.evaluate.values import (
 )
 from ascend_compat.knowledge.outcomes import LayerOutcome, LayerSpec, Startup, Trouble
 
+CONFIG = "vllm.config"
 PLATFORM = ("vllm_ascend.platform", "NPUPlatform")
 DTYPES = {"bfloat16": "torch.bfloat16", "float16": "torch.float16", "float32": "torch.float32"}
 
@@ -35,8 +36,12 @@ class Replay:
         dtype = External(DTYPES.get(environment.dtype, "torch.bfloat16"))
         config = copy.deepcopy(dict(environment.config))
         self.hf_config = _record(config, "hf_config")
+        # The engine hands out the platform lazily: modules that bind it as they load see it complete later.
+        self.platform = Instance(None, {}, closed=False, label="current_platform")
+        self.machine.externals["vllm.platforms.current_platform"] = self.platform
+        known = self.machine.member(CONFIG, "ModelConfig")
         self.model_config = Instance(
-            None,
+            known if isinstance(known, Class) else None,
             {
                 "model": environment.model_path,
                 "revision": None,
@@ -45,7 +50,13 @@ class Replay:
                 "hf_config": self.hf_config,
                 "hf_text_config": self.hf_config.names.get("text_config", self.hf_config),
                 "hf_overrides": {},
-                "model_arch_config": Instance(None, {"quantization_config": _quantization_config(config)}),
+                "architectures": list(config.get("architectures") or []),
+                "model_arch_config": Instance(
+                    None,
+                    {"quantization_config": _quantization_config(config)},
+                    closed=False,
+                    label="model_arch_config",
+                ),
                 "dtype": dtype,
                 "enforce_eager": environment.enforce_eager,
                 "allow_deprecated_quantization": False,
@@ -113,16 +124,15 @@ class Replay:
         platform = self.machine.member(*PLATFORM)
         if not isinstance(platform, Class):
             raise Undecided("vllm_ascend/platform.py", "the platform class was not found")
-        instance = Instance(platform)
-        self.machine.externals["vllm.platforms.current_platform"] = instance
+        self.platform.cls, self.platform.closed = platform, True
         self._method(platform, "pre_register_and_update", [])
 
     def _verify(self) -> None:
-        owner = self._class("vllm.config.model", "ModelConfig")
+        owner = self._class(CONFIG, "ModelConfig")
         self._method(owner, "_verify_quantization", [self.model_config])
 
     def _configure(self) -> None:
-        owner = self._class("vllm.config.vllm", "VllmConfig")
+        owner = self._class(CONFIG, "VllmConfig")
         config = self._method(owner, "_get_quantization_config", [self.model_config, self.load_config])
         self.vllm_config.names["quant_config"] = config
 
@@ -143,7 +153,7 @@ class Replay:
 
     def draft(self) -> tuple[str | None, str | None]:
         """The draft architecture that MTP would run with, and the line that names it; ``(None, None)`` when none is."""
-        owner = self.machine.member("vllm.config.speculative", "SpeculativeConfig")
+        owner = self.machine.member(CONFIG, "SpeculativeConfig")
         if not isinstance(owner, Class):
             return None, None
         config = _record(copy.deepcopy(dict(self.environment.config)), "hf_config")
@@ -232,13 +242,13 @@ class Replay:
 
     def _layer_class(self, spec: LayerSpec) -> Class:
         """The module's class; its bases are the pack's own classes, so that ``isinstance`` means what it says."""
-        made: Any = None
+        made: Class | None = None
         for fqn in reversed((spec.cls, *spec.lineage)):
             module, _, name = fqn.partition(":")
             known = self.machine.member(module, name) if module else None
-            made = known if isinstance(known, Class) else Class(name, module, "", (made,) if made else (), {})
-        module, _, name = spec.cls.partition(":")
-        return Class(name, module, "", (made,) if made else (), {})
+            bases = tuple(base for base in (known, made) if isinstance(base, Class))
+            made = Class(name, module, "", bases, {})
+        return made if made is not None else Class("Module", "torch.nn", "", (), {})
 
     def _allocate(self, method: Instance, layer: Instance, spec: LayerSpec) -> None:
         create = self.machine.attribute(method, "create_weights", "")

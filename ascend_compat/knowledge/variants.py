@@ -14,7 +14,8 @@ from typing import Any
 from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.profile import ModelProfile, QuantProfile
 from ascend_compat.core.units import tensor_bytes
-from ascend_compat.knowledge.layers import LINEAR, MOE, ModuleTree, concrete, fill
+from ascend_compat.knowledge.layers import concrete, fill
+from ascend_compat.knowledge.modules import LINEAR, MOE, ModuleTree
 
 #: Last components of companion tensors of a quantized weight, in every format the tool knows.
 COMPANION_PARAMETERS = frozenset(

@@ -76,7 +76,12 @@ class Attributes:
             return MISSING if owner.closed else Unknown(at, f"{owner.label}.{name} is not known statically")
         if name == "__class__":
             return owner.cls
-        return self._of_class(owner.cls, owner, name, at)
+        found = self._of_class(owner.cls, owner, name, at)
+        return (
+            Unknown(at, f"{owner.label}.{name} is not known statically")
+            if found is MISSING and not owner.closed
+            else found
+        )
 
     def _of_class(self, cls: Class, receiver: Any, name: str, at: str) -> Any:
         found = cls.find(name)

@@ -227,6 +227,13 @@ class Expressions(Operations):
             raise Undecided(reason.at, reason.reason)
         return truth
 
+    def decided(self, value: Any, at: str) -> bool:
+        """The truth of a value; raises :class:`Undecided` when it can't be known."""
+        truth = self.truth(value)
+        if truth is None:
+            raise Undecided(value.at if isinstance(value, Unknown) else at, getattr(value, "reason", describe(value)))
+        return truth
+
     def undecidable(self, node: Node, frame: Frame) -> Unknown:
         """Why an expression has no truth value."""
         value = self.value(node, frame)

@@ -113,6 +113,8 @@ class Machine(Statements):
             )
         if cls.name == "LazyLoader":
             return natives.lazy_module(self, args, at)
+        if any(isinstance(base, External) and base.name.endswith(".Parameter") for base in cls.lineage()):
+            return keywords.get("data", args[0] if args else Unknown(at, "a parameter without data"))
         made = Instance(cls)
         init = cls.find("__init__")
         if isinstance(init, Function):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ascend_compat.classify.quant.names import safe_pattern
 from ascend_compat.knowledge.evaluate.values import (
     MISSING,
+    Bound,
     Class,
     EnumMember,
     External,
+    Function,
     Instance,
     Native,
     Raised,
@@ -176,7 +179,8 @@ def _getattr(machine: Expressions, args: list[Any], keywords: dict[str, Any], at
 def _hasattr(machine: Expressions, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
     found = machine.find_attribute(args[0], str(args[1]), at)
     if isinstance(found, External):
-        return Unknown(at, f"whether {found.name} exists")
+        pinned = isinstance(machine.external(f"{found.name.partition('.')[0]}.*"), bool)
+        return True if pinned else Unknown(at, f"whether {found.name} exists")
     return found if is_unknown(found) else found is not MISSING
 
 
@@ -222,6 +226,7 @@ _SPECIAL: dict[str, Callable[..., Any]] = {
     "list": lambda m, args, kw, at: _listed(m, args, at),
     "tuple": lambda m, args, kw, at: tuple(_listed(m, args, at)),
     "set": lambda m, args, kw, at: set(_listed(m, args, at)),
+    "frozenset": lambda m, args, kw, at: set(_listed(m, args, at)),
     "iter": lambda m, args, kw, at: _listed(m, args, at),
     "enumerate": lambda m, args, kw, at: list(enumerate(_listed(m, args, at), *args[1:])),
     "zip": lambda m, args, kw, at: list(zip(*(m.iterate(a, at) for a in args), strict=False)),
@@ -231,6 +236,14 @@ _SPECIAL: dict[str, Callable[..., Any]] = {
         if isinstance(args[0], Class) and isinstance(args[1], Class)
         else Unknown(at, "issubclass of a class outside the source tree")
     ),
+    "filter": lambda m, args, kw, at: [
+        item
+        for item in m.iterate(args[1], at)
+        if m.decided(item if args[0] is None else m.call(args[0], [item], {}, at), at)
+    ],
+    "map": lambda m, args, kw, at: [
+        m.call(args[0], list(items), {}, at) for items in zip(*(m.iterate(a, at) for a in args[1:]), strict=False)
+    ],
     "print": lambda m, args, kw, at: None,
 }
 
@@ -241,7 +254,7 @@ def call_external(machine: Expressions, name: str, args: list[Any], keywords: di
     if head == "torch" and last in _CONSTRUCTORS:
         return _tensor(last, args, keywords, at)
     if name == "torch.nn.Parameter" or name.endswith(".Parameter"):
-        return args[0] if args else Unknown(at, "a parameter without data")
+        return keywords.get("data", args[0] if args else Unknown(at, "a parameter without data"))
     if name in ("typing.cast", "cast"):
         return args[1]
     if last == "LazyLoader":
@@ -250,6 +263,10 @@ def call_external(machine: Expressions, name: str, args: list[Any], keywords: di
         return _regex(last, args, at)
     if name in ("typing.get_args", "get_args"):
         return args[0] if isinstance(args[0], tuple) else Unknown(at, "arguments of a type")
+    if head == "math" and last in ("sqrt", "ceil", "floor", "gcd", "lcm", "log2"):
+        return _plain(getattr(math, last))(args, keywords, at)
+    if name == "inspect.signature":
+        return _signature(args, at)
     if head in ("torch.nn", "vllm.model_executor.utils") and last in ("Module", "set_weight_attrs"):
         return None
     if ".logger." in f".{name}." or last in ("info_once", "warning_once", "debug_once"):
@@ -257,6 +274,19 @@ def call_external(machine: Expressions, name: str, args: list[Any], keywords: di
     if name in ("types.MappingProxyType", "copy.deepcopy", "copy.copy", "collections.OrderedDict"):
         return args[0] if args else {}
     return Unknown(at, f"call of {name}, outside the source trees")
+
+
+def _signature(args: list[Any], at: str) -> Any:
+    """``inspect.signature``: the parameters by name, a bound method's receiver left out."""
+    callee = args[0] if args else None
+    if isinstance(callee, Class):
+        callee = callee.find("__init__")
+    bound = isinstance(callee, Bound)
+    function = callee.function if isinstance(callee, Bound) else callee
+    if not isinstance(function, Function):
+        return callee if is_unknown(callee) else Unknown(at, "signature of something outside the source tree")
+    names = [name for name, _ in (*function.spec["params"], *function.spec.get("keyword", []))]
+    return Instance(None, {"parameters": dict.fromkeys(names[1:] if bound else names)}, label="signature")
 
 
 def lazy_module(machine: Expressions, args: list[Any], at: str) -> Any:

@@ -247,7 +247,7 @@ class Statements(Expressions):
                 item.scopes = ()
         if self.is_enum(made):
             for name, item in made.names.items():
-                if not isinstance(item, Function) and not name.startswith("_"):
+                if not isinstance(item, Function) and not (name.startswith("_") and name.endswith("_")):
                     made.names[name] = EnumMember(made, name, item)
         result: Any = made
         for decorator in reversed(node[5]):

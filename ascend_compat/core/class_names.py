@@ -1,0 +1,15 @@
+"""Short spellings of class names in packs: most of them lie in two packages."""
+
+from __future__ import annotations
+
+_SHORT = {"~": "vllm.model_executor.models.", "^": "vllm.model_executor.layers."}
+
+
+def shorten(name: str) -> str:
+    """``vllm.model_executor.models.llama:LlamaModel`` as ``~llama:LlamaModel``."""
+    return next((mark + name[len(head) :] for mark, head in _SHORT.items() if name.startswith(head)), name)
+
+
+def full(name: str) -> str:
+    """The opposite of :func:`shorten`."""
+    return _SHORT[name[0]] + name[1:] if name[:1] in _SHORT else name

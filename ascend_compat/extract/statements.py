@@ -1,0 +1,55 @@
+"""The statements of a constructor: simple ones of every branch, what they assign to ``self``, what they return."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+
+def returns(function: ast.FunctionDef) -> Iterator[ast.expr]:
+    """What a function returns, nested functions included."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Return) and node.value is not None:
+            yield node.value
+
+
+def simple(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Simple statements in order, those of every branch."""
+    for node in body:
+        if isinstance(node, (ast.If, ast.With, ast.For, ast.Try, ast.While)):
+            yield from simple(node.body)
+            yield from simple(getattr(node, "orelse", []))
+        else:
+            yield node
+
+
+def attributes(node: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
+    """``self.name = value``, ``self.name.append(value)``, ``self.a, self.b, self.layers = make_layers(...)``."""
+    if isinstance(node, ast.AnnAssign) and node.value is not None:
+        if isinstance(node.target, ast.Attribute) and own(node.target):
+            yield node.target.attr, node.value
+    elif isinstance(node, ast.Assign):
+        for target in node.targets:
+            last = target.elts[-1] if isinstance(target, ast.Tuple) and target.elts else target
+            if isinstance(last, ast.Attribute) and own(last):
+                yield last.attr, node.value
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        owner = appended_to(node.value)
+        if isinstance(owner, ast.Attribute) and own(owner):
+            yield owner.attr, as_list(node.value)
+
+
+def appended_to(call: ast.Call) -> ast.expr | None:
+    """The list that ``list.append(value)`` appends to; ``None`` for any other call."""
+    called = call.func
+    return called.value if isinstance(called, ast.Attribute) and called.attr == "append" and call.args else None
+
+
+def as_list(call: ast.Call) -> ast.List:
+    """The argument of an ``append`` as a list of its own."""
+    return ast.copy_location(ast.List([call.args[0]], ast.Load()), call)
+
+
+def own(node: ast.Attribute) -> bool:
+    """Whether an attribute is one of ``self`` or ``cls``."""
+    return isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
