@@ -14,6 +14,7 @@ from ascend_compat.extract.code import extract_code
 from ascend_compat.extract.custom_ops import extract_custom_ops
 from ascend_compat.extract.defaults import extract_defaults
 from ascend_compat.extract.documented import extract_documented
+from ascend_compat.extract.kernels import extract_kernels
 from ascend_compat.extract.knobs import extract_additional_config, extract_environment, extract_flags
 from ascend_compat.extract.modules import extract_modules
 from ascend_compat.extract.parsers import extract_parsers
@@ -37,6 +38,7 @@ TABLES: dict[str, Callable[[Trees], Any]] = {
     "documented": extract_documented,
     "code": extract_code,
     "scheme_reads": extract_reads,
+    "kernel_tables": extract_kernels,
 }
 
 

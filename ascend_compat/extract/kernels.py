@@ -38,18 +38,17 @@ def _platforms(value: ast.expr) -> list[str]:
 def _raises(module: Module, table: str) -> str:
     """A table is read with ``[]`` or ``.get`` where it is named, or handed to the function that chooses."""
     functions = [node for node in module.tree.body if isinstance(node, ast.FunctionDef)]
-    for function in functions:
-        for node in ast.walk(function):
-            if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and _is(node.value, table):
-                if "_enum" in ast.unparse(node.slice):
-                    return "KeyError"
-    for function in functions:
-        if any(_is(node, table) for node in ast.walk(function)):
-            for callee in (function, *_called(function, functions)):
-                raised = [n.exc for n in ast.walk(callee) if isinstance(n, ast.Raise) and isinstance(n.exc, ast.Call)]
-                if raised:
-                    return ast.unparse(raised[-1].func)
-    return "KeyError"
+    naming = [function for function in functions if any(_is(node, table) for node in ast.walk(function))]
+    readers = [reader for function in naming for reader in (function, *_called(function, functions))]
+    if any("_enum" in ast.unparse(node.slice) for reader in readers for node in _subscripts(reader)):
+        return "KeyError"
+    raised = [n.exc for r in readers for n in ast.walk(r) if isinstance(n, ast.Raise) and isinstance(n.exc, ast.Call)]
+    return ast.unparse(raised[-1].func) if raised else "KeyError"
+
+
+def _subscripts(function: ast.FunctionDef) -> Iterator[ast.Subscript]:
+    nodes = (node for node in ast.walk(function) if isinstance(node, ast.Subscript))
+    return (node for node in nodes if isinstance(node.ctx, ast.Load))
 
 
 def _called(function: ast.FunctionDef, functions: list[ast.FunctionDef]) -> Iterator[ast.FunctionDef]:

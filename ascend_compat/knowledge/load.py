@@ -78,7 +78,7 @@ class AbsentDtype(_Strict):
 
 
 class Present(_Strict):
-    """A library outside the trees whose attributes are taken to exist, because the release pins the version it needs."""
+    """A library outside the trees whose attributes are taken to exist: the release pins the version it needs."""
 
     prefix: str
     source: str

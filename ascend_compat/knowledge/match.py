@@ -83,7 +83,7 @@ def match(
         vllm_version=target.vllm,
         values={**_variables(pack), **rules.externals},
     )
-    replay = Replay(pack.get("code", {}), environment)
+    replay = Replay(pack.get("code", {}), environment, pack.get("kernel_tables"))
     startup = replay.start()
     tree = ModuleTree(pack, profile.architecture or "", facts.config)
     out = Match(tree, startup, dtype=dtype, draft=replay.draft() if profile.mtp else (None, None))

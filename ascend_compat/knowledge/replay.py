@@ -12,7 +12,9 @@ from ascend_compat.knowledge.evaluate.machine import Machine
 from ascend_compat.knowledge.evaluate.values import (
     Bound,
     Class,
+    EnumMember,
     External,
+    Function,
     Instance,
     Native,
     Raised,
@@ -23,6 +25,7 @@ from ascend_compat.knowledge.evaluate.values import (
 from ascend_compat.knowledge.outcomes import LayerOutcome, LayerSpec, Startup, Trouble
 
 CONFIG = "vllm.config"
+PLUGIN = "vllm_ascend."
 PLATFORM = ("vllm_ascend.platform", "NPUPlatform")
 DTYPES = {"bfloat16": "torch.bfloat16", "float16": "torch.float16", "float32": "torch.float32"}
 
@@ -30,8 +33,11 @@ DTYPES = {"bfloat16": "torch.bfloat16", "float16": "torch.float16", "float32": "
 class Replay:
     """One server start on one device type with one checkpoint's files."""
 
-    def __init__(self, code: Mapping[str, Any], environment: Environment) -> None:
+    def __init__(
+        self, code: Mapping[str, Any], environment: Environment, kernels: Mapping[str, Any] | None = None
+    ) -> None:
         self.environment = environment
+        self.kernels = kernels or {}
         self.machine = Machine(code, environment.externals())
         dtype = External(DTYPES.get(environment.dtype, "torch.bfloat16"))
         config = copy.deepcopy(dict(environment.config))
@@ -132,9 +138,25 @@ class Replay:
         self._method(owner, "_verify_quantization", [self.model_config])
 
     def _configure(self) -> None:
+        self._require_kernels()
         owner = self._class(CONFIG, "VllmConfig")
         config = self._method(owner, "_get_quantization_config", [self.model_config, self.load_config])
         self.vllm_config.names["quant_config"] = config
+
+    def _require_kernels(self) -> None:
+        """A format that the engine's own class serves needs a kernel table with an entry for this platform."""
+        method = self.model_config.names["quantization"]
+        finder = self.machine.member("vllm.model_executor.layers.quantization", "get_quantization_config")
+        if not isinstance(method, str) or not self.kernels or not isinstance(finder, Function):
+            return
+        serves = self.machine.call(finder, [method], {}, "")
+        platform = self.machine.attribute(self.platform, "_enum", "")
+        if not isinstance(serves, Class) or not isinstance(platform, EnumMember) or serves.module.startswith(PLUGIN):
+            return
+        if not any(platform.name in table["platforms"] for table in self.kernels.values()):
+            first = next(iter(self.kernels.values()))
+            message = f"{method} is served by {serves.name}, whose kernels are listed for {first['platforms']} only"
+            raise Raised(first["raises"], f"{platform.name}: {message}", first["at"])
 
     def _detect(self) -> None:
         module, name = "vllm_ascend.quantization.utils", "maybe_auto_detect_quantization"
