@@ -47,10 +47,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A section that a pack does not record: nothing can be said about its changes."""
+    """What ``side`` does not record: a whole section, or ``entries`` of the other side's that stand in a ``file`` which
+    was not found here. Nothing can be said about their changes.
+    """
 
     section: str
     side: Side
+    file: str = ""
+    entries: int = 0
 
 
 @dataclass(frozen=True, slots=True)

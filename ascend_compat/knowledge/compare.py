@@ -73,8 +73,11 @@ def _models(pair: Pair) -> list[Group]:
         return []
     a, b = found
     gone = pair.b.get("removed_architectures") or {}
+    spelled = {name.casefold(): name for name in b}
 
     def lost(name: str, entry: Entry) -> Message | None:
+        if name.casefold() in spelled:
+            return note("respelled", name=spelled[name.casefold()])
         return note("last", last=str(gone[name].get("last"))) if name in gone else None
 
     def gained(name: str, entry: Entry) -> Message:
@@ -106,10 +109,10 @@ def _operators(pair: Pair) -> list[Group]:
     out: list[Group] = []
     found = pair.sections("custom_ops")
     if found is not None:
-        a, b = ({name: entries[0] for name, entries in part.items() if entries} for part in found)
+        a, b = ({name: _merged(entries) for name, entries in part.items() if entries} for part in found)
 
         def by(name: str, entry: Entry) -> Message:
-            return note("class", name=str(entry.get("class", "")).rpartition(":")[2])
+            return note("class", name=entry["class"])
 
         out += group("operators.lost", only(Side.A, a, b, by))
         out += group("operators.replaced", only(Side.B, b, a, by))
@@ -119,6 +122,12 @@ def _operators(pair: Pair) -> list[Group]:
         out += group("operators.backends.removed", only(Side.A, old, new, _chosen))
         out += group("operators.backends.added", only(Side.B, new, old, _chosen))
     return out
+
+
+def _merged(entries: list[Entry]) -> Entry:
+    """The classes that replace one operator (per SoC there may be another), at the line of the first."""
+    names = dict.fromkeys(str(entry.get("class", "")).rpartition(":")[2] for entry in entries)
+    return {"at": entries[0].get("at"), "class": ", ".join(names)}
 
 
 def _backends(rows: list[Entry]) -> dict[str, Entry]:

@@ -142,32 +142,34 @@ def _methods(a: _BySoc, b: _BySoc) -> list[Group]:
 def _schemes(a: Registered, b: Registered) -> list[Group]:
     """Schemes by registry; a registry that one side does not have at all is no list of removals."""
     registries = {key[0] for key in a.schemes} & {key[0] for key in b.schemes}
-
-    def gone(side: Side, here: Registered, there: Registered) -> list[Item]:
-        return [
-            Item(_named(scheme), (Place(side, scheme.at),), _allocates(scheme))
-            for key, scheme in here.schemes.items()
-            if key not in there.schemes and key[0] in registries
-        ]
-
-    pairs = [(a.schemes[key], b.schemes[key]) for key in sorted(set(a.schemes) & set(b.schemes))]
-    whole = [side for side in (a, b) if side.schemes]
+    gone = [row for key, row in a.schemes.items() if key not in b.schemes and key[0] in registries]
+    new = [row for key, row in b.schemes.items() if key not in a.schemes and key[0] in registries]
+    renamed = [(old, other) for old in gone for other in new if (old.registry, old.cls) == (other.registry, other.cls)]
+    kept = {row.key for pair in renamed for row in pair}
+    pairs = [*((a.schemes[key], b.schemes[key]) for key in sorted(set(a.schemes) & set(b.schemes))), *renamed]
+    whole = bool(a.schemes and b.schemes)
     return [
-        *group("checkpoints.scheme.removed", gone(Side.A, a, b)),
-        *group("checkpoints.scheme.added", gone(Side.B, b, a)),
-        *group("checkpoints.registry.added", _registries(Side.B, b, a) if len(whole) == 2 else []),
-        *group("checkpoints.registry.removed", _registries(Side.A, a, b) if len(whole) == 2 else []),
-        *group("checkpoints.scheme.dtypes", [item for old, new in pairs for item in _dtypes(old, new)]),
+        *group("checkpoints.scheme.removed", [_row(Side.A, row) for row in gone if row.key not in kept]),
+        *group("checkpoints.scheme.added", [_row(Side.B, row) for row in new if row.key not in kept]),
+        *group("checkpoints.scheme.renamed", [_renamed(old, other) for old, other in renamed]),
+        *group("checkpoints.registry.added", _registries(Side.B, b, a) if whole else []),
+        *group("checkpoints.registry.removed", _registries(Side.A, a, b) if whole else []),
+        *group("checkpoints.scheme.dtypes", [item for old, other in pairs for item in _dtypes(old, other)]),
     ]
+
+
+def _row(side: Side, scheme: Scheme) -> Item:
+    return Item(_named(scheme), (Place(side, scheme.at),), _allocates(scheme))
+
+
+def _renamed(old: Scheme, new: Scheme) -> Item:
+    """One class under another key."""
+    return Item(_named(old), (Place(Side.A, old.at), Place(Side.B, new.at)), note("respelled", name=_named(new)))
 
 
 def _registries(side: Side, here: Registered, there: Registered) -> list[Item]:
     others = {key[0] for key in there.schemes}
-    return [
-        Item(_named(scheme), (Place(side, scheme.at),), _allocates(scheme))
-        for key, scheme in here.schemes.items()
-        if key[0] not in others
-    ]
+    return [_row(side, scheme) for key, scheme in here.schemes.items() if key[0] not in others]
 
 
 def _named(scheme: Scheme) -> str:

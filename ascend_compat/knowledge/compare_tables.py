@@ -14,7 +14,7 @@ Pack = Mapping[str, Any]
 
 
 class Pair:
-    """Two packs; ``sections`` gives a section of both, and remembers which pack lacks it."""
+    """Two packs; ``sections`` gives a section of both, ``gaps`` says what could not be compared."""
 
     def __init__(self, a: Pack, b: Pack) -> None:
         self.a, self.b = a, b
@@ -24,11 +24,32 @@ class Pair:
         """The section in both packs; ``None``, and a gap, when one of them does not record it.
 
         An empty section counts as not recorded: no release is without flags, models or versions, so it says that the
-        extractor found nothing, not that there is nothing.
+        extractor found nothing, not that there is nothing. Entries of a file that the extractor did not find in the
+        other tree are left out for the same reason.
         """
         missing = [side for side, pack in ((Side.A, self.a), (Side.B, self.b)) if not pack.get(name)]
-        self.gaps += [Gap(name, side) for side in missing]
-        return None if missing else (self.a[name], self.b[name])
+        self.gaps += [Gap(name, side) for side in missing if Gap(name, side) not in self.gaps]
+        if missing:
+            return None
+        a, b = self.a[name], self.b[name]
+        return self._readable(name, a, b, Side.B), self._readable(name, b, a, Side.A)
+
+    def _readable(self, name: str, here: Any, there: Any, side: Side) -> Any:
+        """Entries whose absence on ``side`` would mean something: in both, or in a file that was read there."""
+        if not isinstance(here, Mapping):
+            return here
+        pack = self.a if side is Side.A else self.b
+        unread = {line.rpartition(": ")[0] for line in pack.get("unfollowed", ())}
+        lost: dict[str, int] = {}
+        out: dict[str, Any] = {}
+        for key, entry in here.items():
+            file = str(entry.get("at", "")).rpartition(":")[0] if isinstance(entry, Mapping) else ""
+            if key not in there and file and unread & {file, file.removesuffix(".py").replace("/", ".")}:
+                lost[file] = lost.get(file, 0) + 1
+            else:
+                out[key] = entry
+        self.gaps += [Gap(name, side, file, count) for file, count in sorted(lost.items())]
+        return out
 
 
 def place(side: Side, entry: Any) -> tuple[Place, ...]:

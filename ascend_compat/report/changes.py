@@ -69,8 +69,9 @@ class Reader:
         return self.say(f"kind.{group.kind}", count=len(group.items), a=self.label(Side.A), b=self.label(Side.B))
 
     def gap(self, gap: Gap) -> Sentence:
-        """A section that one pack does not record."""
-        return self.say("gap", section=gap.section, release=self.label(gap.side))
+        """What could not be compared, and why."""
+        label = "gap_file" if gap.file else "gap"
+        return self.say(label, section=gap.section, release=self.label(gap.side), file=gap.file, count=gap.entries)
 
     def topics(self) -> Iterator[tuple[str, list[Group]]]:
         """Topics in order with their groups."""
@@ -137,7 +138,10 @@ def render_changes_json(found: Comparison, lang: str) -> str:
             }
             for group in found.groups
         ],
-        "not_recorded": [{"section": gap.section, "side": gap.side.value} for gap in found.gaps],
+        "not_recorded": [
+            {"section": gap.section, "side": gap.side.value, "file": gap.file or None, "entries": gap.entries or None}
+            for gap in found.gaps
+        ],
     }
     return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
 
