@@ -9,7 +9,7 @@ from ascend_compat.core.finding import Message
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """``lines`` are (number from 1, text), ``marked`` is the number that decides; ``problem`` says why there are none."""
+    """``lines`` are (number from 1, text), ``marked`` the number that decides; ``problem`` says why there are none."""
 
     lines: tuple[tuple[int, str], ...] = ()
     marked: int = 0

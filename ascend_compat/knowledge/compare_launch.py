@@ -67,7 +67,7 @@ def _additional(pair: Pair) -> list[Group]:
         Item(
             path,
             (*place(Side.A, a[path]), *(spot for target in targets for spot in place(Side.B, b[target]))),
-            note("moved", path=", ".join(targets)),
+            note("moved_kept" if path in b else "moved", path=", ".join(targets)),
         )
         for path, targets in moves.items()
     ]
@@ -84,7 +84,8 @@ def _moves(a: Section, b: Section) -> dict[str, list[str]]:
     """Keys that are gone to the keys of the same name they became.
 
     A top-level key moves into any section that has its name, and back out of one. From section to section only a name
-    that has company counts: one ``enabled`` says nothing about another.
+    that has company counts: one ``enabled`` says nothing about another. A top-level key that stays and gets a twin in a
+    section is on its way there.
     """
     gone = [path for path in a if path not in b and not _opens(path, a)]
     out: dict[str, list[str]] = {}
@@ -95,6 +96,10 @@ def _moves(a: Section, b: Section) -> dict[str, list[str]]:
             same = [t for t in same if t not in a and _together(gone, b, section, t.rpartition(".")[0])]
         if same:
             out[path] = same
+    for path in b:
+        section, _, leaf = path.rpartition(".")
+        if section and path not in a and leaf in a and leaf in b and not _opens(leaf, b):
+            out.setdefault(leaf, []).append(path)
     return out
 
 

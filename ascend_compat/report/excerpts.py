@@ -10,6 +10,8 @@ from ascend_compat.report.screen import Screen, styled
 
 _TAB = 4
 _INDENT = 4
+#: Characters of the deciding line, which is wrapped; the others are cut at the width of the page.
+_WIDEST = 400
 #: Path and line to the source lines around them.
 Lines = Callable[[str, int], Excerpt]
 
@@ -39,6 +41,6 @@ class Excerpts:
         for number, text in excerpt.lines:
             deciding = number == excerpt.marked
             whole = text.expandtabs(_TAB).rstrip()
-            shown = f"{whole[:width]}…" if len(whole) > width else whole
+            shown = f"{whole[:width]}…" if len(whole) > width and not deciding else whole[:_WIDEST]
             head = f"{'>' if deciding else ' '} {number:>{digits}} │ "
             self.screen.line(styled(head + shown, "bold" if deciding else "dim"), _INDENT)
