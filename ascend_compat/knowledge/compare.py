@@ -28,8 +28,11 @@ def compare(a: Pack, b: Pack, devices: Mapping[str, str], values: Mapping[str, A
     """Everything that changes from ``a`` to ``b``, in the order a reader meets it.
 
     ``devices`` maps SoC names to the device types that releases build with, ``values`` are the curated externals: the
-    start of both releases is replayed with them. The order of the result depends on the packs alone.
+    start of both releases is replayed with them. The order of the result depends on the packs alone. Packs of one
+    digest do not differ.
     """
+    if a.get("digest") and a.get("digest") == b.get("digest"):
+        return Comparison(_packed(a), _packed(b), (), ())
     pair = Pair(a, b)
     groups = [
         *_versions(pair),

@@ -102,7 +102,11 @@ def _same(found: str, wanted: str | None) -> bool:
 
 def _read(tree: Tree, path: str, line: int) -> Excerpt:
     file = tree.root / path
-    if not file.resolve().is_relative_to(tree.root.resolve()):
+    try:
+        inside = file.resolve().is_relative_to(tree.root.resolve())
+    except (OSError, ValueError, RuntimeError):  # a name no file system takes; a loop of links
+        inside = False
+    if not inside:
         return _problem("outside", path=path)
     text = _text(file)
     if text is None:
@@ -119,7 +123,7 @@ def _text(file: Path) -> str | None:
         if not file.is_file() or file.stat().st_size > _LARGEST:
             return None
         return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 
