@@ -87,16 +87,16 @@ def _moves(a: Section, b: Section) -> dict[str, list[str]]:
     that has company counts: one ``enabled`` says nothing about another. A top-level key that stays and gets a twin in a
     section is on its way there.
     """
-    gone = [path for path in a if path not in b and not _opens(path, a)]
+    gone = [path for path in sorted(a) if path not in b and not _opens(path, a)]
     out: dict[str, list[str]] = {}
     for path in gone:
         section, _, leaf = path.rpartition(".")
-        same = [other for other in b if other.rpartition(".")[2] == leaf and not _opens(other, b)]
+        same = [other for other in sorted(b) if other.rpartition(".")[2] == leaf and not _opens(other, b)]
         if section:
             same = [t for t in same if t not in a and _together(gone, b, section, t.rpartition(".")[0])]
         if same:
             out[path] = same
-    for path in b:
+    for path in sorted(b):
         section, _, leaf = path.rpartition(".")
         if section and path not in a and leaf in a and leaf in b and not _opens(leaf, b):
             out.setdefault(leaf, []).append(path)
