@@ -25,6 +25,8 @@ from ascend_compat.knowledge.match import variables
 from ascend_compat.knowledge.replay import DTYPES, PLATFORM, Replay
 
 MAIN = "main"
+#: The folder of the plugin's quantization code, wherever it stands.
+_QUANT = "quantization"
 #: The model's own dtype, whatever it is.
 MODEL_DTYPE = "model dtype"
 #: dtypes of a model that the allocation is run with; a parameter that follows both follows the model.
@@ -120,19 +122,22 @@ def registered(pack: Mapping[str, Any], devices: Mapping[str, str], values: Mapp
 def _import_packages(machine: Machine) -> None:
     """Import every package of the plugin's quantization code: a package imports what registers itself."""
     for name, module in sorted(machine.modules.items()):
-        if module.package and name.startswith("vllm_ascend.") and "quantization" in name.split("."):
+        if module.package and name.startswith("vllm_ascend.") and _QUANT in name.split("."):
             machine.load(name)
 
 
-def _schemes(replay: Replay, devices: Mapping[str, str]) -> Iterator[Scheme]:
+def _schemes(replay: Replay, devices: Mapping[str, str]) -> list[Scheme]:
+    """Every row of every table that importing filled; all are read before the first one allocates and imports more."""
     folders = {device.lower(): soc for soc, device in devices.items()}
+    found: list[tuple[Scheme, Class]] = []
     for name, module in sorted(replay.machine.modules.items()):
         if not module.ready or not name.startswith("vllm_ascend."):
             continue
         registry = next((folders[part] for part in name.split(".") if part in folders), MAIN)
         for table in [value for value in module.names.values() if isinstance(value, dict)]:
             for quant_type, layer, cls in _rows(replay.machine, table):
-                yield _allocated(replay, Scheme(registry, quant_type, layer, cls.name, cls.at), cls)
+                found.append((Scheme(registry, quant_type, layer, cls.name, cls.at), cls))
+    return [_allocated(replay, scheme, cls) for scheme, cls in found]
 
 
 def _rows(machine: Machine, table: Mapping[Any, Any]) -> Iterator[tuple[str, str, Class]]:
@@ -234,14 +239,18 @@ def _create(replay: Replay, scheme: Instance, layer: Instance) -> None:
 
 
 def _adapter(machine: Machine, sizes: str) -> Class | None:
-    """The plugin's class whose ``create_weights`` takes ``sizes`` and hands them to a scheme."""
-    for name, module in sorted(machine.modules.items()):
-        if name.startswith("vllm_ascend.") and "quantization" in name.split(".") and module.ready:
-            for value in module.names.values():
-                if isinstance(value, Class) and value.module == name:
-                    create = value.names.get("create_weights")
-                    if isinstance(create, Function) and sizes in {param for param, _ in create.spec["params"]}:
-                        return value
+    """The plugin's class whose ``create_weights`` takes ``sizes`` and hands them to a scheme.
+
+    Some releases import it only where they use it; it is imported here.
+    """
+    names = [name for name in sorted(machine.modules) if name.startswith("vllm_ascend.") and _QUANT in name.split(".")]
+    for name in sorted(names, key=lambda name: not machine.modules[name].ready):
+        machine.load(name)
+        for value in machine.modules[name].names.values():
+            if isinstance(value, Class) and value.module == name:
+                create = value.names.get("create_weights")
+                if isinstance(create, Function) and sizes in {param for param, _ in create.spec["params"]}:
+                    return value
     return None
 
 
