@@ -81,7 +81,7 @@ def match(
         dtype=dtype,
         enforce_eager=launch.enforce_eager,
         vllm_version=target.vllm,
-        values={**_variables(pack), **rules.externals},
+        values={**variables(pack), **rules.externals},
     )
     replay = Replay(pack.get("code", {}), environment, pack.get("kernel_tables"))
     startup = replay.start()
@@ -152,7 +152,7 @@ def _condensed(description: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _variables(pack: Mapping[str, Any]) -> dict[str, Any]:
+def variables(pack: Mapping[str, Any]) -> dict[str, Any]:
     """Environment variables at their literal defaults, under the names the code reads them by."""
     out: dict[str, Any] = {}
     for name, entry in pack.get("environment", {}).items():

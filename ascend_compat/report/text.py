@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ascend_compat.core.finding import EvidenceKind
 from ascend_compat.core.report import FindingRow, RankPart, ReportDocument
 from ascend_compat.core.verdict import Severity, Verdict
 from ascend_compat.errors import UsageError
 from ascend_compat.report.catalog import DEFAULT_LANGUAGE
+from ascend_compat.report.excerpts import Excerpts, Lines
 from ascend_compat.report.rows import answer, memory, support
 from ascend_compat.report.screen import Screen, styled
 from ascend_compat.report.view import Sentence, View, code, joined, place, plain, size
@@ -25,6 +27,7 @@ _SEVERITY_STYLE = {Severity.BLOCKER: "bold red", Severity.WARNING: "yellow", Sev
 _BAR_STYLE = {"weights": "blue", "activation": "yellow", "non_torch": "magenta", "kv_cache": "green", "outside": "dim"}
 _BAR_FILL = {"weights": "█", "activation": "▓", "non_torch": "▒", "kv_cache": "░", "outside": "·"}
 _NOTES_SHOWN = 5
+_IN_TREES = (EvidenceKind.SOURCE, EvidenceKind.DOC)
 
 
 def render_text(doc: ReportDocument, lang: str = DEFAULT_LANGUAGE, *, width: int = 80, color: bool = False) -> str:
@@ -52,9 +55,18 @@ def render_estimate(doc: ReportDocument, lang: str = DEFAULT_LANGUAGE, *, width:
 
 
 def render_finding(
-    doc: ReportDocument, wanted: str, lang: str = DEFAULT_LANGUAGE, *, width: int = 80, color: bool = False
+    doc: ReportDocument,
+    wanted: str,
+    lang: str = DEFAULT_LANGUAGE,
+    *,
+    width: int = 80,
+    color: bool = False,
+    lines: Lines | None = None,
 ) -> str:
-    """The findings with one code; raises ``UsageError`` when the report has none."""
+    """The findings with one code, and the ranked remedies; raises ``UsageError`` when the report has none.
+
+    ``lines`` gives the source lines around a path and line, which are then shown under the evidence.
+    """
     screen = Screen(width, color)
     view = View(doc, lang)
     rows = [row for row in view.findings() if row.code == wanted]
@@ -62,8 +74,10 @@ def render_finding(
         found = ", ".join(sorted({row.code for row in doc.findings})) or "none"
         raise UsageError(f"{doc.model.name} has no finding {wanted}", f"its findings: {found}")
     screen.title(answer.headline(view))
+    excerpts = Excerpts(screen, lines, lang) if lines is not None else None
     for row in rows:
-        _finding(screen, view, row)
+        _finding(screen, view, row, excerpts)
+    _way(screen, view)
     return screen.text()
 
 
@@ -112,7 +126,7 @@ def _findings(screen: Screen, view: View) -> None:
         screen.sentence(view.say("text.more", count=len(notes) - _NOTES_SHOWN), "dim")
 
 
-def _finding(screen: Screen, view: View, row: FindingRow) -> None:
+def _finding(screen: Screen, view: View, row: FindingRow, excerpts: Excerpts | None = None) -> None:
     severity, effect = view.choice("severity", row.severity.value), view.choice("effect", row.effect.value)
     marks = [severity, *([effect] if row.effect.value != "none" else []), view.choice("basis", row.basis.value)]
     head: RichText = styled(f"{row.code} ", _SEVERITY_STYLE[row.severity])
@@ -121,6 +135,8 @@ def _finding(screen: Screen, view: View, row: FindingRow) -> None:
     screen.sentence(view.message(row), indent=2)
     for evidence in row.evidence:
         screen.item(place(evidence), "@", style="dim", indent=2)
+        if excerpts is not None and evidence.line is not None and evidence.kind in _IN_TREES:
+            excerpts.show(evidence.path, evidence.line)
     if row.path:
         screen.item(code(" → ".join(row.path)), "~", style="dim", indent=2)
     remedy = view.remedy(row)
