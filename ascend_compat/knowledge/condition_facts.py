@@ -17,6 +17,7 @@ from ascend_compat.knowledge.layers import MOE
 from ascend_compat.knowledge.match import Match
 
 _SOFTMAX = (AttentionKind.GQA, AttentionKind.MHA, AttentionKind.MQA, AttentionKind.SLIDING, AttentionKind.ENCODER)
+_RECURRENT = (AttentionKind.GDN, AttentionKind.MAMBA)
 _OFF = ("", "0", "false", "False")
 
 
@@ -55,17 +56,17 @@ class Facts:
     @property
     def _model(self) -> dict[str, Fact]:
         profile, softmax = self.profile, [group for group in self.profile.attention if group.kind in _SOFTMAX]
-        heads, tp = [group.heads for group in profile.attention], self.layout.tp if self.layout else self.launch.tp
+        kinds = _unique(None if g.kind is AttentionKind.UNKNOWN else g.kind.value for g in profile.attention)
+        heads = [group.heads for group in profile.attention if group.kind not in _RECURRENT]
+        tp = self.layout.tp if self.layout else self.launch.tp
         return {
             "architecture": _one(profile.architecture),
             "model_type": _one(profile.model_type),
             "modality": profile.modalities,
             "dtype": (self.match.dtype,),
-            "attention.kind": _all(
-                None if g.kind is AttentionKind.UNKNOWN else g.kind.value for g in profile.attention
-            ),
-            "attention.head_dim": _all(group.head_dim for group in softmax),
-            "attention.heads_per_rank": _all(n // tp if n else None for n in heads) if tp else None,
+            "attention.kind": kinds or None,
+            "attention.head_dim": _unique(group.head_dim for group in softmax) if kinds else None,
+            "attention.heads_per_rank": _unique(n // tp if n else None for n in heads) if tp and kinds else None,
             "moe": (profile.moe is not None,),
             "moe.experts": (profile.moe.routed,) if profile.moe else (),
             "mtp": (profile.mtp is not None and profile.mtp.present,) if self.checkpoint.has_weights else None,
@@ -77,11 +78,12 @@ class Facts:
         declared = self.profile.quantization
         modules = [module for group in declared.groups for module in group.modules]
         stored = self.checkpoint.has_weights or declared.method is None
+        places = _unique(self._place(module) for module in modules)
         return {
             "quantization.method": (declared.method or "none",),
             "quantization.declared": tuple(group.declared for group in declared.groups),
             "quantization.kv_cache": (declared.kv_cache,) if declared.kv_cache else (),
-            "quantization.place": _unique(self._place(module) for module in modules) if stored else None,
+            "quantization.place": places if stored or not self.profile.towers else None,
             "quantization.module": _unique(_leaf(module) for module in modules) if stored else None,
         }
 
@@ -96,10 +98,12 @@ class Facts:
             return dict.fromkeys((name for name in FACTS if name.startswith("dispatch.")), ended)
         groups = self.match.groups
         chosen = [group for group in groups if group.outcome.scheme is not None]
-        open_ = any(group.outcome.trouble and not group.outcome.trouble.kind for group in groups)
+        unfollowed = any(group.outcome.trouble and not group.outcome.trouble.kind for group in groups)
+        # Modules whose layer the release is not known to build may have got a scheme as well.
+        rest: tuple[None, ...] = (None,) if unfollowed or self.match.lost else ()
 
         def said(names: Iterable[str | None]) -> Fact:
-            return None if open_ else _all(names)
+            return _unique((*names, *rest))
 
         def types(moe: bool) -> Fact:
             return said(group.quant_type for group in chosen if (group.layer_type == MOE) is moe)
@@ -139,12 +143,6 @@ def _leaf(path: str) -> str:
 
 def _one(value: Any) -> Fact:
     return None if value is None else (value,)
-
-
-def _all(values: Iterable[Any]) -> Fact:
-    """Each value once; not known when one of them is not."""
-    found = list(values)
-    return None if None in found else _unique(found)
 
 
 def _unique(values: Iterable[Any]) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ A condition is a table: it holds when each of its keys holds.
 - ``any = [condition, ...]``, ``all = [condition, ...]``, ``not = condition``
 
 A fact is a tuple of values: it passes a test when one value does. An empty tuple is known to have none and passes no
-test; ``None`` is not known, and what needs it is undecided.
+test; ``None`` among the values is one that is not known, and ``None`` instead of the tuple knows nothing at all.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 Value = str | int | float | bool
-Fact = tuple[Value, ...] | None
+Fact = tuple[Value | None, ...] | None
 Lookup = Callable[[str], Fact]
 Truth = bool | None
 
@@ -45,6 +45,11 @@ def both(parts: Iterator[Truth]) -> Truth:
     return out
 
 
+def either(parts: Iterator[Truth]) -> Truth:
+    """Kleene's disjunction: one true part decides, then one undecided part."""
+    return negated(both(negated(part) for part in parts))
+
+
 def negated(truth: Truth) -> Truth:
     """Kleene's negation."""
     return None if truth is None else not truth
@@ -56,18 +61,21 @@ def _part(key: Any, value: Any, lookup: Lookup, depth: int) -> Truth:
     if key in ("any", "all"):
         if not isinstance(value, list):
             return None
-        if key == "all":
-            return both(evaluate(item, lookup, depth) for item in value)
-        return negated(both(negated(evaluate(item, lookup, depth)) for item in value))
+        combined = both if key == "all" else either
+        return combined(evaluate(item, lookup, depth) for item in value)
     fact = lookup(str(key))
     return None if fact is None else _passes(fact, value)
 
 
-def _passes(fact: tuple[Value, ...], test: Any) -> Truth:
+def _passes(fact: tuple[Value | None, ...], test: Any) -> Truth:
     if isinstance(test, Mapping) and "present" in test:
-        return bool(fact) is test["present"]
-    answers = [both(_TESTS[name](value, wanted) for name, wanted in _table(test).items()) for value in fact]
-    return negated(both(negated(answer) for answer in iter(answers)))
+        there = either(None if value is None else True for value in fact)
+        return there if test["present"] is True else negated(there)
+    return either(None if value is None else _test(value, test) for value in fact)
+
+
+def _test(value: Value, test: Any) -> Truth:
+    return both(_TESTS[name](value, wanted) for name, wanted in _table(test).items())
 
 
 def _table(test: Any) -> Mapping[str, Any]:

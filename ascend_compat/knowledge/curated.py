@@ -186,7 +186,12 @@ def problems(directory: Path, others: Mapping[str, type[BaseModel]]) -> list[str
             found.extend(read_file(directory / name, models[name]).problems)
         except RuleError as error:
             found.append(f"{name}:1: {error}")
-    return [*found, *_devices(directory)]
+    return sorted([*found, *_devices(directory)], key=_place)
+
+
+def _place(problem: str) -> tuple[str, int]:
+    name, line, _ = problem.split(":", 2)
+    return name, int(line)
 
 
 def _conditions(data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:
@@ -202,7 +207,7 @@ def _devices(directory: Path) -> Iterator[str]:
         ("defects.toml", "defect", "soc", "name"),
         ("hardware.toml", "absent", "device_types", "device_type"),
     ):
-        there = {entry.get(column) for _, entry, _ in table}
+        there = {entry[column] for _, entry, _ in table if column in entry}
         for index, entry, file in _rows(directory, name, rows):
             for device in entry.get(field) or ():
                 if there and device not in there:

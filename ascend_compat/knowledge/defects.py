@@ -48,7 +48,7 @@ def _finding(defect: Defect, line: int) -> Finding:
 
 def _open(defect: Defect, line: int, facts: Facts) -> Finding:
     """What can't be decided never blocks: it names the facts that are missing."""
-    missing = [name for name in facts_of(defect.when) if facts(name) is None]
+    missing = [name for name in facts_of(defect.when) if None in (facts(name) or (None,))]
     if defect.covers(facts.release) is None:
         missing.insert(0, "vllm-ascend")
     params = {**_params(defect), "missing": ", ".join(missing) or None}
