@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class AscendCompatError(Exception):
-    """Base of every expected failure. ``str(error)`` is one line; ``hint`` says what to do."""
+    """Base of every expected failure. ``str(error)`` is one line, of a rule file one a mistake; ``hint`` says what to do."""
 
     exit_code = 3
 

@@ -17,6 +17,7 @@ from ascend_compat.core.rulefile import Entry, Rule, Sourced, examine
 from ascend_compat.core.toml_places import places
 from ascend_compat.errors import RuleError
 from ascend_compat.knowledge.curated import FILES, problems
+from ascend_compat.knowledge.fact_names import FACTS
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.memory.soc import FILES as MEMORY
 
@@ -55,6 +56,12 @@ def found(folder: Path, content: str, name: str = "defects.toml") -> list[str]:
 
 def test_the_shipped_rules_have_no_problem() -> None:
     assert problems(CURATED, MEMORY) == []
+
+
+def test_the_documentation_lists_every_fact() -> None:
+    text = (CURATED.parents[1] / "docs" / "rules.md").read_text(encoding="utf-8")
+    missing = [name for name, says in FACTS.items() if f"| `{name}` | {says} |" not in text]
+    assert missing == []
 
 
 def test_every_entry_says_where_it_comes_from() -> None:
