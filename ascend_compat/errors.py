@@ -4,7 +4,8 @@ from __future__ import annotations
 
 
 class AscendCompatError(Exception):
-    """Base of every expected failure. ``str(error)`` is one line; ``hint`` says what to do."""
+    """Base of every expected failure. ``str(error)`` is one line, for a rule file one per mistake; ``hint`` says
+    what to do."""
 
     exit_code = 3
 

@@ -14,6 +14,8 @@ from ascend_compat.core.plan import MemoryPlan
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Soc, Target
 from ascend_compat.core.verdict import Verdict
+from ascend_compat.knowledge.condition_facts import Facts
+from ascend_compat.knowledge.defects import defect_findings
 from ascend_compat.knowledge.findings import graph_findings
 from ascend_compat.knowledge.gates import verdict_of
 from ascend_compat.knowledge.graph import build_graph
@@ -78,10 +80,12 @@ def judge(
     graph = build_graph(pack, rules, facts, profile, target, found)
     memory_rules = _memory_rules(rules.directory)
     plan = make_plan(facts, profile, target, launch, memory_rules, pack.get("defaults", {}))
+    layout = plan.studied.layout if plan.studied else None
     findings = (
         *facts.problems,
         *profile.findings,
         *graph_findings(graph),
+        *defect_findings(rules, Facts(pack, facts, profile, found, target, launch, layout)),
         *memory_findings(plan, target, launch),
     )
     ordered = tuple(sorted(merge(findings), key=lambda f: (-f.severity.rank, f.undetermined, f.code)))

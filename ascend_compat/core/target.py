@@ -22,6 +22,7 @@ class LaunchProfile:
     """What ``vllm serve`` would be given; ``None`` means the release's own default.
 
     Layout fields that are ``None`` are searched; ``quantization`` ``None`` means auto-detection by the release.
+    ``environment`` holds variables as set, ``flags`` flags of no field here with their value (``--load-format``).
     """
 
     tp: int | None = None
@@ -39,6 +40,8 @@ class LaunchProfile:
     enforce_eager: bool = False
     enable_prefix_caching: bool | None = None
     kv_cache_memory_bytes: int | None = None
+    environment: Mapping[str, str] | None = None
+    flags: Mapping[str, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

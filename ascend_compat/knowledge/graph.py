@@ -15,6 +15,7 @@ from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.finding import Evidence, EvidenceKind
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import Target
+from ascend_compat.core.verdict import Effect
 from ascend_compat.knowledge.evaluate.values import Tensor
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.match import COMPANIONS, GroupOutcome, Match, config_class
@@ -215,7 +216,7 @@ def _parameter(
             evidence = Evidence(EvidenceKind.RULE, "rules/curated/hardware.toml", None, rule.source)
             add(
                 graph, node, f"soc:{target.soc.name}", "active-on", evidence,
-                ok=None if rule.level == "unverified" else False, dtype=dtype, level=rule.level, soc=target.soc.name,
+                ok=None if rule.effect is Effect.NONE else False, dtype=dtype, level=rule.level, soc=target.soc.name,
                 scheme=group.quant_type, modules=group.modules, instead=rule.instead,
             )  # fmt: skip
     stored = group.bucket.shards.get(name)

@@ -3,96 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from packaging.version import InvalidVersion, Version
-from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ascend_compat.core.rulefile import RuleFile
 from ascend_compat.errors import RuleError, UsageError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from ascend_compat.knowledge.curated import FILES, AbsentDtype, Casts, Defects, read_file
 
 PACK_SCHEMA = 1
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ExternalValue(_Strict):
-    """A value of a library outside the trees: one value, or the members of an enumeration."""
-
-    name: str
-    value: str | int | bool | None = None
-    members: dict[str, str] | None = None
-    source: str
-    seen: str
-    level: str
-
-
-class Allowed(_Strict):
-    """A cast that keeps the value; ``role`` limits it to parameters of that name."""
-
-    stored: list[str]
-    allocated: list[str]
-    role: str | None = None
-    why: str
-    level: str
-
-
-class Casts(_Strict):
-    """``same`` maps safetensors dtypes to torch's; ``allowed`` lists the casts that keep the value."""
-
-    meta: dict[str, str]
-    same: dict[str, str]
-    allowed: list[Allowed]
-
-    def keeps(self, stored: str, allocated: str, parameter: str) -> bool:
-        """Whether copying a stored tensor into an allocated one keeps its values."""
-        if self.same.get(stored) == allocated:
-            return True
-        return any(
-            stored in rule.stored and allocated in rule.allocated and rule.role in (None, parameter)
-            for rule in self.allowed
-        )
-
-
-class AbsentDtype(_Strict):
-    """dtypes that device types can't compute with; ``instead`` is the ``--dtype`` that avoids one."""
-
-    dtypes: list[str]
-    device_types: list[str]
-    effect: str
-    instead: str | None = None
-    source: str
-    seen: str
-    level: str
-
-
-class Present(_Strict):
-    """A library outside the trees whose attributes are taken to exist: the release pins the version it needs."""
-
-    prefix: str
-    source: str
-    seen: str
-    level: str
-
-
-class _Externals(_Strict):
-    value: list[ExternalValue]
-    present: list[Present] = []
-
-
-class _Hardware(_Strict):
-    absent: list[AbsentDtype]
 
 
 @dataclass(frozen=True)
@@ -104,17 +26,19 @@ class Rules:
     @cached_property
     def casts(self) -> Casts:
         """``curated/casts.toml``."""
-        return _curated(self.directory / "curated" / "casts.toml", Casts)
+        casts: Casts = self._curated("casts.toml").sound()
+        return casts
 
     @cached_property
     def hardware(self) -> list[AbsentDtype]:
         """``curated/hardware.toml``."""
-        return _curated(self.directory / "curated" / "hardware.toml", _Hardware).absent
+        absent: list[AbsentDtype] = self._curated("hardware.toml").sound().absent
+        return absent
 
     @cached_property
     def externals(self) -> dict[str, Any]:
         """``curated/externals.toml`` as dotted names to values."""
-        known = _curated(self.directory / "curated" / "externals.toml", _Externals)
+        known = self._curated("externals.toml").sound()
         out: dict[str, Any] = {f"{item.prefix}.*": True for item in known.present}
         for item in known.value:
             if item.members is None:
@@ -122,6 +46,20 @@ class Rules:
             else:
                 out.update({f"{item.name}.{key}": value for key, value in item.members.items()})
         return out
+
+    @cached_property
+    def defects_file(self) -> RuleFile[Any]:
+        """``curated/defects.toml`` with its lines."""
+        return self._curated("defects.toml")
+
+    @cached_property
+    def defects(self) -> Defects:
+        """``curated/defects.toml``."""
+        defects: Defects = self.defects_file.sound()
+        return defects
+
+    def _curated(self, name: str) -> RuleFile[Any]:
+        return read_file(self.directory / "curated" / name, FILES[name])
 
     def releases(self) -> list[str]:
         """Packed releases, oldest first."""
@@ -151,16 +89,6 @@ def read_pack(path: Path) -> dict[str, Any]:
     if not isinstance(pack, dict) or pack.get("schema") != PACK_SCHEMA:
         raise RuleError(f"{path}: not a pack of schema {PACK_SCHEMA}", "build it anew: ascend-compat rules build")
     return pack
-
-
-def _curated(path: Path, model: type[_Model]) -> _Model:
-    try:
-        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise RuleError(f"{path}: {error}", "curated rules are TOML; see docs/rules.md") from None
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise RuleError(f"{path}: {problems}", "see docs/rules.md for the fields of a rule") from None
 
 
 def _order(name: str) -> Version:

@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
+from ascend_compat.core.rulefile import Entry, Rule, Sourced, examine
 from ascend_compat.core.target import Target
 from ascend_compat.errors import RuleError
+from ascend_compat.location import rule_bytes
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-Level = Literal["verified", "documented", "inferred"]
 Shard = Literal[
     "skip", "replicated", "column", "row", "vocab", "kv", "fused_qkv", "expert", "expert_column", "expert_row",
     "shared_column", "shared_row", "latent_column",
 ]  # fmt: skip
+MAIN_FILE = "memory.toml"
 MODULES_FILE = "memory_modules.toml"
 
 
-class Rule(BaseModel):
-    """Base of every rule: unknown keys are an error, so that a typing mistake is seen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Constant(Rule):
-    """A number with its origin."""
+class Constant(Sourced):
+    """A number with its origin; its key is its name."""
 
     value: int | float
-    source: str
-    level: Level
 
 
 class Interval(Rule):
@@ -65,17 +53,16 @@ class Interval(Rule):
         return _inside(self.vllm, target.vllm or own) and _inside(self.vllm_ascend, own)
 
 
-class Switch(Interval, Constant):
+class Switch(Interval, Constant, Entry):
     """A constant that depends on the release or the device."""
 
 
-class ModuleRule(Rule):
+class ModuleRule(Entry):
     """How the tensors whose template matches ``pattern`` are spread over the ranks."""
 
     name: str
     pattern: str
     shard: Shard
-    source: str
     unless: str | None = None
     router: bool = False
     latent_query: bool = False
@@ -97,24 +84,20 @@ class ModuleRule(Rule):
         return self.unless is None or re.search(self.unless, template) is None
 
 
-class RouterRule(Interval):
+class RouterRule(Interval, Entry):
     """Bytes per element of the replicated router gate of a family."""
 
     bytes: int
-    source: str
-    level: Level
     model_types: tuple[str, ...] = ()
     attention: tuple[str, ...] = ()
 
 
-class SchemeRule(Rule):
+class SchemeRule(Entry):
     """Resident bytes of a quantized weight: ``weight_bits`` per element plus bytes per row, column and group."""
 
     name: str
     bits: int
     weight_bits: int
-    source: str
-    level: Level
     dynamic: bool | None = None
     expert: bool | None = None
     weight_only: bool | None = None
@@ -141,15 +124,25 @@ class Places(Rule):
     first: tuple[str, ...]
 
 
-class MemoryRules(Rule):
-    """Everything curated that the estimator reads."""
+class MainFile(Rule):
+    """``memory.toml``."""
 
     constants: dict[str, Constant]
     switches: dict[str, tuple[Switch, ...]]
+
+
+class ModulesFile(Rule):
+    """``memory_modules.toml``."""
+
     modules: tuple[ModuleRule, ...]
     places: Places
     routers: tuple[RouterRule, ...]
     storage: StorageRules
+
+
+class MemoryRules(MainFile, ModulesFile):
+    """Everything curated that the estimator reads."""
+
     path: str = Field(default="rules/curated/memory.toml")
 
     def number(self, name: str) -> float:
@@ -180,25 +173,13 @@ def _inside(specifier: str | None, version: str | None) -> bool:
     return release in SpecifierSet(specifier)
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file as a mapping; :class:`RuleError` when it is missing or malformed."""
-    try:
-        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RuleError(f"{path.name} can't be read: {error}", "check the rules directory") from error
-    return data
-
-
 def load_memory_rules(path: Path) -> MemoryRules:
     """Rules from ``memory.toml`` and ``memory_modules.toml`` beside it; ``path`` is the file or its directory.
 
-    Raises :class:`RuleError` for a missing, malformed or incomplete file.
+    Raises :class:`RuleError` for a missing file, and with every problem for a malformed or incomplete one.
     """
-    main = path / "memory.toml" if path.is_dir() else path
-    data = {**read_toml(main), **read_toml(main.with_name(MODULES_FILE))}
-    try:
-        return MemoryRules.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise RuleError(f"{main.name}: {place}: {first['msg']}", "correct the rule file") from error
+    main = path / MAIN_FILE if path.is_dir() else path
+    parts: dict[str, Any] = {}
+    for file, model in ((main, MainFile), (main.with_name(MODULES_FILE), ModulesFile)):
+        parts.update(examine(rule_bytes(file), file.name, model).sound())
+    return MemoryRules(**parts)

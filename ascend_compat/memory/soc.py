@@ -7,24 +7,25 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from ascend_compat.core.rulefile import Entry, Rule, examine
 from ascend_compat.core.target import Soc
 from ascend_compat.core.units import GIB
-from ascend_compat.errors import RuleError, UsageError
-from ascend_compat.memory.rules import Level, Rule, read_toml
+from ascend_compat.errors import UsageError
+from ascend_compat.location import rule_bytes
+from ascend_compat.memory.rules import MAIN_FILE, MODULES_FILE, MainFile, ModulesFile
 
+SOC_FILE = "soc.toml"
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(?:GiB|G|GB)?\s*$", re.IGNORECASE)
 
 
-class SocRule(Rule):
+class SocRule(Entry):
     """One device generation; ``memory_bytes`` absent means the user has to say it."""
 
     name: str
     device_type: str
     npus_per_node: int
-    source: str
-    level: Level
     aliases: tuple[str, ...] = ()
     memory_bytes: int | None = None
     nominal: dict[str, int] = Field(default_factory=dict)
@@ -36,13 +37,14 @@ class SocFile(Rule):
     socs: tuple[SocRule, ...]
 
 
+#: Curated files of this layer by name.
+FILES: Mapping[str, type[Rule]] = {MAIN_FILE: MainFile, MODULES_FILE: ModulesFile, SOC_FILE: SocFile}
+
+
 def load_soc_rules(path: Path) -> tuple[SocRule, ...]:
     """Rows of ``soc.toml`` (the file or its directory); :class:`RuleError` when it can't be used."""
-    file = path / "soc.toml" if path.is_dir() else path
-    try:
-        return SocFile.model_validate(read_toml(file)).socs
-    except ValidationError as error:
-        raise RuleError(f"{file.name}: {error.errors()[0]['msg']}", "correct the rule file") from error
+    file = path / SOC_FILE if path.is_dir() else path
+    return examine(rule_bytes(file), file.name, SocFile).sound().socs
 
 
 def load_socs(path: Path) -> dict[str, Soc]:

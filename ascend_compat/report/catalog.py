@@ -149,6 +149,8 @@ def _parts(template: str) -> list[tuple[str, str | None]]:
 
 
 def _value(field: str, params: Mapping[str, Param], lang: str) -> str:
+    # A sentence that lives with its rule comes in both languages: ``text`` and, beside it, ``text_zh``.
+    field = f"{field}_{lang}" if f"{field}_{lang}" in params else field
     if field not in params:
         return "{" + field + "}"
     value = params[field]

@@ -78,7 +78,12 @@ def _left_out(config: Mapping[str, Any], moe: bool) -> dict[str, Any]:
         names = ["lm_head", *(["re:.*self_attn.*", "re:.*mlp\\.gate$"] if moe else [])]
         return {"ignore": [*config.get("ignore", []), *names]}
     if method in ("modelopt", "mxfp8"):
-        return {"ignore" if method == "modelopt" else "ignored_layers": ["lm_head", *(["*self_attn*", "*mlp.gate"] if moe else [])]}
+        return {
+            "ignore" if method == "modelopt" else "ignored_layers": [
+                "lm_head",
+                *(["*self_attn*", "*mlp.gate"] if moe else []),
+            ]
+        }
     if method == "fp8":
         names = [f"model.layers.{n}.{name}" for n in LAYERS for name in (*ATTENTION, "mlp.gate")] if moe else []
         return {"modules_to_not_convert": ["lm_head", *names]}
@@ -153,7 +158,9 @@ def _wna16(size: int, *, symmetric: bool = True, bits: int = 4) -> Format:
                "weight_shape": ("I64", lambda out, inp: (2,))}  # fmt: skip
     if not symmetric:
         tensors["weight_zero_point"] = ("I32", lambda out, inp: (out // ratio, inp // size))
-    args = _args(bits, "int", "group" if size > 0 else "channel", symmetric=symmetric, group_size=size if size > 0 else None)
+    args = _args(
+        bits, "int", "group" if size > 0 else "channel", symmetric=symmetric, group_size=size if size > 0 else None
+    )
     return Format(tensors, _ct(args, None, "pack-quantized"))
 
 

@@ -24,17 +24,23 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Raise for the first rule file that can't be read; with trees, say whether the pack is what they give."""
+    """Print every problem of the rule files; with trees, say whether the pack is what they give."""
     if args.vllm_ascend is not None or args.vllm is not None:
         return _compare(args)
-    from ascend_compat.memory.soc import load_soc_rules
+    from ascend_compat.knowledge.curated import FILES as KNOWLEDGE
+    from ascend_compat.knowledge.curated import problems
+    from ascend_compat.memory.soc import FILES as MEMORY
     from ascend_compat.report.catalog import LANGUAGES, templates
 
     rules = open_rules(args)
     releases = rules.releases()
     for release in releases:
         rules.pack(release)
-    curated = (rules.casts, rules.hardware, rules.externals, load_soc_rules(rules.directory / "curated"))
+    wrong = problems(rules.directory / "curated", MEMORY)
+    if wrong:
+        output.write("\n".join(wrong) + "\n", args.output)
+        return exit_codes.FINDINGS
+    curated = {**KNOWLEDGE, **MEMORY}
     messages = sum(len(templates(lang)) for lang in LANGUAGES)
     output.write(f"{len(releases)} packs, {len(curated)} curated files, {messages} messages: readable\n", args.output)
     return exit_codes.OK

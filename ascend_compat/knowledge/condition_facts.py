@@ -1,0 +1,176 @@
+"""Values of the facts that curated conditions read, for one checkpoint, target and launch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ascend_compat.core.facts import CheckpointFacts
+from ascend_compat.core.plan import Layout
+from ascend_compat.core.profile import AttentionKind, ModelProfile
+from ascend_compat.core.target import LaunchProfile, Target
+from ascend_compat.knowledge.conditions import Fact
+from ascend_compat.knowledge.fact_names import FACTS
+from ascend_compat.knowledge.layers import MOE
+from ascend_compat.knowledge.match import Match
+
+_SOFTMAX = (AttentionKind.GQA, AttentionKind.MHA, AttentionKind.MQA, AttentionKind.SLIDING, AttentionKind.ENCODER)
+_RECURRENT = (AttentionKind.GDN, AttentionKind.MAMBA)
+_OFF = ("", "0", "false", "False")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Facts of one question; ``layout`` is the layout under study, ``None`` when there is none."""
+
+    pack: Mapping[str, Any]
+    checkpoint: CheckpointFacts
+    profile: ModelProfile
+    match: Match
+    target: Target
+    launch: LaunchProfile
+    layout: Layout | None
+
+    @property
+    def release(self) -> str:
+        """The name of the release, or of what the tree calls itself."""
+        return self.target.vllm_ascend
+
+    def __call__(self, name: str) -> Fact:
+        """The values of a fact, ``None`` when they are not known. Total."""
+        if name.startswith("config."):
+            return _values(_inner(self.checkpoint.config, name.split(".")[1:]))
+        if name.startswith("description."):
+            return _values((self.checkpoint.quant_description or {}).get(name.removeprefix("description.")))
+        if name.startswith("pack."):
+            section = self.pack.get(name.removeprefix("pack."))
+            return tuple(section) if isinstance(section, Mapping) else None
+        return self._fixed.get(name)
+
+    @cached_property
+    def _fixed(self) -> dict[str, Fact]:
+        return {**self._model, **self._quantization, **self._dispatch, **self._target, **self._launch}
+
+    @property
+    def _model(self) -> dict[str, Fact]:
+        profile, softmax = self.profile, [group for group in self.profile.attention if group.kind in _SOFTMAX]
+        kinds = _unique(None if g.kind is AttentionKind.UNKNOWN else g.kind.value for g in profile.attention)
+        heads = [group.heads for group in profile.attention if group.kind not in _RECURRENT]
+        tp = self.layout.tp if self.layout else self.launch.tp
+        return {
+            "architecture": _one(profile.architecture),
+            "model_type": _one(profile.model_type),
+            "modality": profile.modalities,
+            "dtype": (self.match.dtype,),
+            "attention.kind": kinds or None,
+            "attention.head_dim": _unique(group.head_dim for group in softmax) if kinds else None,
+            "attention.heads_per_rank": _unique(n // tp if n else None for n in heads) if tp and kinds else None,
+            "moe": (profile.moe is not None,),
+            "moe.experts": (profile.moe.routed,) if profile.moe else (),
+            "mtp": (profile.mtp is not None and profile.mtp.present,) if self.checkpoint.has_weights else None,
+            "mtp.float": (any(item.code == "AC327" for item in profile.findings),),
+        }
+
+    @property
+    def _quantization(self) -> dict[str, Fact]:
+        declared = self.profile.quantization
+        modules = [module for group in declared.groups for module in group.modules]
+        stored = self.checkpoint.has_weights or declared.method is None
+        places = _unique(self._place(module) for module in modules)
+        return {
+            "quantization.method": (declared.method or "none",),
+            "quantization.declared": tuple(group.declared for group in declared.groups),
+            "quantization.kv_cache": (declared.kv_cache,) if declared.kv_cache else (),
+            "quantization.place": places if stored or not self.profile.towers else None,
+            "quantization.module": _unique(_leaf(module) for module in modules) if stored else None,
+        }
+
+    def _place(self, module: str) -> str:
+        return "tower" if any(module.startswith(tower.prefix) for tower in self.profile.towers) else "body"
+
+    @property
+    def _dispatch(self) -> dict[str, Fact]:
+        startup = self.match.startup
+        if startup.trouble is not None:
+            ended: Fact = () if startup.trouble.kind else None
+            return dict.fromkeys((name for name in FACTS if name.startswith("dispatch.")), ended)
+        groups = self.match.groups
+        chosen = [group for group in groups if group.outcome.scheme is not None]
+        unfollowed = any(group.outcome.trouble and not group.outcome.trouble.kind for group in groups)
+        # Modules whose layer the release is not known to build may have got a scheme as well.
+        rest: tuple[None, ...] = (None,) if unfollowed or self.match.lost else ()
+
+        def said(names: Iterable[str | None]) -> Fact:
+            return _unique((*names, *rest))
+
+        def types(moe: bool) -> Fact:
+            return said(group.quant_type for group in chosen if (group.layer_type == MOE) is moe)
+
+        return {
+            "dispatch.method": (startup.method or "none",),
+            "dispatch.linear": types(False),
+            "dispatch.moe": types(True),
+            "dispatch.class": said(group.outcome.scheme for group in chosen),
+            "dispatch.module": said(_leaf(group.bucket.leaf.path) for group in chosen),
+        }
+
+    @property
+    def _target(self) -> dict[str, Fact]:
+        return {"target.vllm": _one(self.target.vllm), "target.cann": _one(self.target.cann)}
+
+    @property
+    def _launch(self) -> dict[str, Fact]:
+        launch, layout = self.launch, self.layout
+        asked = launch.speculative or {}
+        sizes = {name: getattr(layout or launch, name) for name in ("tp", "dp", "pp", "ep")}
+        return {
+            **{f"launch.{name}": _one(size) for name, size in sizes.items()},
+            "launch.quantization": _values(launch.quantization),
+            "launch.speculative": _values(asked.get("method")),
+            "launch.speculative_tokens": _values(asked.get("num_speculative_tokens")),
+            "launch.additional_config": tuple(_keys(launch.additional_config or {})),
+            "launch.eager": (launch.enforce_eager,),
+            "launch.environment": tuple(n for n, value in (launch.environment or {}).items() if value not in _OFF),
+            "launch.flag": tuple(_flags(launch.flags or {})),
+        }
+
+
+def _leaf(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _one(value: Any) -> Fact:
+    return None if value is None else (value,)
+
+
+def _unique(values: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _values(value: Any) -> Fact:
+    """A value of a JSON file: what is not there or null is known to have none."""
+    items = value if isinstance(value, list) else [value]
+    return tuple(item for item in items if isinstance(item, (str, int, float, bool)))
+
+
+def _inner(config: Any, path: list[str]) -> Any:
+    for key in path:
+        config = config.get(key) if isinstance(config, Mapping) else None
+    return config
+
+
+def _keys(config: Mapping[str, Any], prefix: str = "") -> Iterable[str]:
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{prefix}{key}.")
+        if value:
+            yield f"{prefix}{key}"
+
+
+def _flags(flags: Mapping[str, Any]) -> Iterable[str]:
+    for name, value in flags.items():
+        yield name
+        if value is not None:
+            yield f"{name}={value}"
