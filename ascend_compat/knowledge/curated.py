@@ -144,7 +144,7 @@ class Externals(Rule):
     """``externals.toml``."""
 
     value: list[ExternalValue]
-    present: list[Present] = []
+    present: tuple[Present, ...] = ()
 
 
 class Hardware(Rule):

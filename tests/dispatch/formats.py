@@ -193,8 +193,8 @@ COMPRESSED: dict[str, Format] = {
     ),
     "float8 block": Format(
         {"weight": ("F8_E4M3", FULL), "weight_scale": ("F32", grouped(128, 128))},
-        _ct(_args(8, "float", "block", block_structure=[128, 128]), _args(8, "float", "group", dynamic=True, group_size=128),
-            "float-quantized"),
+        _ct(_args(8, "float", "block", block_structure=[128, 128]),
+            _args(8, "float", "group", dynamic=True, group_size=128), "float-quantized"),
     ),
     "float8 weights only": Format(_FP8, _ct(_args(8, "float", "channel"), None, "naive-quantized")),
     "W4A16 group 128": _wna16(128),
@@ -218,8 +218,8 @@ COMPRESSED: dict[str, Format] = {
     "NVFP4": Format(
         {"weight_packed": ("U8", packed(2)), "weight_scale": ("F8_E4M3", grouped(16)),
          "weight_global_scale": ("F32", ONE), "input_global_scale": ("F32", ONE)},
-        _ct(_args(4, "float", "tensor_group", group_size=16), _args(4, "float", "tensor_group", group_size=16, dynamic=True),
-            "nvfp4-pack-quantized"),
+        _ct(_args(4, "float", "tensor_group", group_size=16),
+            _args(4, "float", "tensor_group", group_size=16, dynamic=True), "nvfp4-pack-quantized"),
     ),
     "MXFP4": Format(
         {"weight_packed": ("U8", packed(2)), "weight_scale": ("U8", grouped(32))},

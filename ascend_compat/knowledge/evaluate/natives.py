@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from ascend_compat.classify.quant.names import safe_pattern
@@ -265,6 +266,8 @@ def call_external(machine: Expressions, name: str, args: list[Any], keywords: di
         return args[0] if isinstance(args[0], tuple) else Unknown(at, "arguments of a type")
     if head == "math" and last in ("sqrt", "ceil", "floor", "gcd", "lcm", "log2"):
         return _plain(getattr(math, last))(args, keywords, at)
+    if name in ("fnmatch.fnmatch", "fnmatch.fnmatchcase"):
+        return _plain(fnmatchcase)(args, keywords, at)
     if name == "inspect.signature":
         return _signature(args, at)
     if head in ("torch.nn", "vllm.model_executor.utils") and last in ("Module", "set_weight_attrs"):
