@@ -231,14 +231,20 @@ class _Closure:
                     self.need(alias.name, "")
             elif isinstance(node, ast.Attribute):
                 self._mention_attribute(node, module, bound)
+            elif isinstance(node, ast.Call) and len(node.args) > 1 and ast.unparse(node.func) in ("getattr", "hasattr"):
+                if isinstance(node.args[1], ast.Constant):
+                    self._method_named(str(node.args[1].value))
 
     def _mention_attribute(self, node: ast.Attribute, module: Module, bound: dict[str, str | None]) -> None:
-        if node.attr not in self.methods:
-            self.methods.add(node.attr)
-            self.changed = True
-            self.scanned.clear()
+        self._method_named(node.attr)
         if isinstance(node.value, ast.Name) and bound.get(node.value.id):
             self.need(str(bound[node.value.id]), node.attr)
+
+    def _method_named(self, name: str) -> None:
+        if name not in self.methods:
+            self.methods.add(name)
+            self.changed = True
+            self.scanned.clear()
 
     # translation -------------------------------------------------------------------------------------------------
 
