@@ -51,9 +51,12 @@ def build_pack(vllm_ascend: Path, vllm: Path, progress: Progress = silent) -> di
     ``release.vllm_source`` is there where the vllm tree is of another version than the one that is pinned. Raises
     :class:`ascend_compat.errors.TreeError` when one of them is not a source tree.
     """
-    trees = Trees(Path(vllm_ascend), Path(vllm))
     with _no_collector():
-        pack: dict[str, Any] = {"schema": SCHEMA, **_sections(trees, progress)}
+        return _pack(Trees(Path(vllm_ascend), Path(vllm)), progress)
+
+
+def _pack(trees: Trees, progress: Progress) -> dict[str, Any]:
+    pack: dict[str, Any] = {"schema": SCHEMA, **_sections(trees, progress)}
     versions = pack["versions"]
     pack["release"] = {name: versions.get(name, {}).get("value") for name in ("vllm_ascend", "vllm")}
     read, pinned = tree_version(trees.vllm.root), pack["release"]["vllm"]
@@ -61,7 +64,9 @@ def build_pack(vllm_ascend: Path, vllm: Path, progress: Progress = silent) -> di
         pack["release"]["vllm_source"] = read
     pack["unfollowed"] = sorted(set(trees.unfollowed))
     pack["digest"] = digest(pack)
-    return pack
+    # As a reader of the file gets it: a built pack and a stored one are the same value, tuples and all.
+    stored: dict[str, Any] = json.loads(dump(pack))
+    return stored
 
 
 def _sections(trees: Trees, progress: Progress) -> dict[str, Any]:
