@@ -23,9 +23,12 @@ Pack = dict[str, Any]
 def cached_pack(vllm_ascend: Path, vllm: Path, build: Callable[[], Pack]) -> Pack:
     """The pack of two trees: as it was built before from the same bytes by the same extractor, or built now."""
     home = cache_directory()
-    if home is None:
+    try:
+        path = home / "packs" / f"{content_key(vllm_ascend, vllm)}.json" if home else None
+    except OSError:  # a file that can't be read: what the pack makes of it can't be told from its bytes
+        path = None
+    if path is None:
         return build()
-    path = home / "packs" / f"{content_key(vllm_ascend, vllm)}.json"
     known = _read(path)
     if known is not None:
         return known

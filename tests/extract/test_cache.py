@@ -49,7 +49,7 @@ def rules(tmp_path: Path) -> Rules:
 def test_an_unchanged_tree_is_not_extracted_again(ascend: Path, rules: Rules, built: list[Path]) -> None:
     first = load_target(rules, ascend)
     write(ascend / ".git/index", b"x")
-    write(ascend / "csrc/kernel.cpp", b"x")
+    write(ascend / "csrc/kernel.cu", b"x")
     write(ascend / ".venv/pyvenv.cfg", b"x")
     write(ascend / ".venv/lib/site.py", b"x")
     assert load_target(rules, str(ascend)) == first
@@ -116,6 +116,17 @@ def test_a_cache_that_can_not_be_written_is_done_without(
     monkeypatch.setenv("XDG_CACHE_HOME", str(write(tmp_path / "file", b"")))
     assert load_target(rules, ascend) == load_target(rules, ascend)
     assert len(built) == 2
+
+
+def test_a_file_that_can_not_be_read_is_no_reason_to_stop(
+    ascend: Path, rules: Rules, built: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Path) -> str:
+        raise PermissionError("notes.md")
+
+    monkeypatch.setattr(cache, "content_key", refuse)
+    assert load_target(rules, ascend)["digest"]
+    assert len(built) == 1
 
 
 def test_the_cache_does_not_grow_without_end(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import tarfile
 import tempfile
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from releases import ascend_files, sdist, vllm_files, wheel, write
 
 from ascend_compat.errors import TreeError
+from ascend_compat.extract.build import build_pack
 from ascend_compat.extract.origin import wanted as limits
 from ascend_compat.extract.origin.archive import unpack
 from ascend_compat.extract.origin.stated import tree_version
@@ -31,10 +33,10 @@ def files(root: Path) -> set[str]:
 
 
 def test_an_sdist_gives_the_folder_that_holds_the_package(tmp_path: Path) -> None:
-    content = {**ascend_files(), "csrc/kernel.cpp": "int x;", "docs/page.md": "page", ".github/a.commit": "v1"}
+    content = {**ascend_files(), "csrc/kernel.cu": "int x;", "docs/page.md": "page", ".github/a.commit": "v1"}
     root = unpack(write(tmp_path / "a.tar.gz", sdist("vllm_ascend-0.5.0rc1", content)), tmp_path / "out", "vllm_ascend")
     assert root.name == "vllm_ascend-0.5.0rc1"
-    assert files(root) == set(content) - {"csrc/kernel.cpp"}
+    assert files(root) == set(content) - {"csrc/kernel.cu"}
     assert (root / "docs/page.md").read_text(encoding="utf-8") == "page"
 
 
@@ -127,6 +129,20 @@ def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
 def test_a_file_where_a_folder_has_to_be_is_refused(tmp_path: Path) -> None:
     content = {**ascend_files(), "docs.md": "x", "docs.md/page.md": "y"}
     assert "can't be written" in refused(tmp_path, sdist("t", content))
+
+
+def test_a_real_sdist_gives_the_pack_of_its_directory() -> None:
+    """What the extractor reads of a directory has to be among the files that are taken out of an archive."""
+    home = Path(os.environ.get("ASCEND_COMPAT_TREES", "no such folder"))
+    pair = [home / "vllm_ascend-0.23.0", home / "vllm-0.23.0"]
+    if not all(path.is_dir() and Path(f"{path}.tar.gz").is_file() for path in pair):
+        pytest.skip("ASCEND_COMPAT_TREES names no folder with the sdists of 0.23.0 and their directories")
+    with tempfile.TemporaryDirectory() as folder:
+        roots = [
+            unpack(Path(f"{path}.tar.gz"), Path(folder) / package, package)
+            for path, package in zip(pair, ("vllm_ascend", "vllm"), strict=True)
+        ]
+        assert build_pack(*roots) == build_pack(*pair)
 
 
 _PARTS = st.sampled_from(

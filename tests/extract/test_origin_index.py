@@ -139,6 +139,19 @@ def test_user_and_password_reach_the_index_and_no_message(index: Index, tmp_path
         assert "me:" not in str(caught.value)
 
 
+def test_credentials_are_for_the_index_alone() -> None:
+    from requests import Request
+
+    sign = module._credentials("https", "index.example", "me", "secret")
+    for url, signed in {
+        "https://index.example/simple/vllm/": True,
+        "http://index.example/simple/vllm/": False,
+        "https://index.example:444/x": False,
+        "https://files.example/vllm.tar.gz": False,
+    }.items():
+        assert ("Authorization" in sign(Request("GET", url).prepare()).headers) is signed
+
+
 def test_an_index_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(TreeError, match=r"127\.0\.0\.1 failed") as caught:
         fetch(Requirement("vllm==0.9.0"), Access("http://u:pass@127.0.0.1:9/simple"), tmp_path)

@@ -47,7 +47,7 @@ def run_show(args: argparse.Namespace) -> int:
 def summary(pack: dict[str, Any], every: bool) -> str:
     """One line per section, then what could not be followed: the first few, or ``every`` one."""
     from ascend_compat.extract.statistics import statistics, unfollowed
-    from ascend_compat.report.escape import terminal, visible
+    from ascend_compat.report.escape import visible
 
-    lines = [f"{visible(name):<24} {visible(line)}" for name, line in statistics(pack)]
-    return terminal("\n".join((*lines, *(visible(line) for line in unfollowed(pack, every))))) + "\n"
+    lines = (f"{name:<24} {line}" for name, line in statistics(pack))
+    return "".join(f"{visible(line)}\n" for line in (*lines, *unfollowed(pack, every)))

@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 
 from ascend_compat.errors import TreeError
 
-#: Python, and the text that versions, documented support and tested models are read from.
-SUFFIXES = frozenset(".py .md .rst .txt .toml .cfg .ini .yaml .yml .sh .in .commit".split())
+#: Python; the text that versions, documented support and tested models are read from; native code, which reads
+#: environment variables.
+SUFFIXES = frozenset(".py .md .rst .txt .toml .cfg .ini .yaml .yml .sh .in .commit .c .cc .cpp .h .hpp".split())
 NAMES = frozenset({"PKG-INFO", "METADATA"})
 #: The one hidden folder that is read; others (``.git``, environments) are not part of a tree.
 HIDDEN = ".github"
@@ -29,7 +30,7 @@ def wanted(path: str) -> bool:
 
 
 def files(root: Path) -> Iterator[tuple[str, Path]]:
-    """Wanted files of a directory, sorted by relative path; links, hidden folders and environments are left out."""
+    """Wanted files of a directory, sorted by relative path; linked and hidden folders and environments are left out."""
     found: list[tuple[str, Path]] = []
     for folder, folders, names in os.walk(root):
         here = Path(folder)
@@ -41,7 +42,7 @@ def files(root: Path) -> Iterator[tuple[str, Path]]:
         for name in names:
             path = here / name
             relative = path.relative_to(root).as_posix()
-            if wanted(relative) and path.is_file() and not path.is_symlink():
+            if wanted(relative) and path.is_file():
                 found.append((relative, path))
     yield from sorted(found)
 
