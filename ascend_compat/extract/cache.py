@@ -42,10 +42,11 @@ def content_key(*trees: Path) -> str:
     """SHA-256 over paths and bytes of everything a pack of these trees can depend on, the extractor included."""
     # ``ast`` itself is part of the extractor: what it accepts and prints changes with Python.
     found = hashlib.sha256(f"{SCHEMA} {sys.version_info[:2]}".encode())
-    for root in (Path(__file__).parent, *trees):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        found.update(path.read_bytes())
+    for root in trees:
         found.update(b"\0tree\0")
-        for relative, path in files(root):
-            data = path.read_bytes()
+        for relative, data in files(root):
             found.update(f"{relative}\0{len(data)}\0".encode("utf-8", "surrogateescape"))
             found.update(data)
     return found.hexdigest()

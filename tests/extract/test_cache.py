@@ -49,7 +49,7 @@ def rules(tmp_path: Path) -> Rules:
 def test_an_unchanged_tree_is_not_extracted_again(ascend: Path, rules: Rules, built: list[Path]) -> None:
     first = load_target(rules, ascend)
     write(ascend / ".git/index", b"x")
-    write(ascend / "csrc/kernel.cu", b"x")
+    write(ascend / "csrc/kernel.cpp", b"x")
     write(ascend / ".venv/pyvenv.cfg", b"x")
     write(ascend / ".venv/lib/site.py", b"x")
     assert load_target(rules, str(ascend)) == first

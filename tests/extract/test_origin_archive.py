@@ -33,11 +33,27 @@ def files(root: Path) -> set[str]:
 
 
 def test_an_sdist_gives_the_folder_that_holds_the_package(tmp_path: Path) -> None:
-    content = {**ascend_files(), "csrc/kernel.cu": "int x;", "docs/page.md": "page", ".github/a.commit": "v1"}
-    root = unpack(write(tmp_path / "a.tar.gz", sdist("vllm_ascend-0.5.0rc1", content)), tmp_path / "out", "vllm_ascend")
+    content = {
+        **ascend_files(),
+        "docs/page.md": "page",
+        ".github/a.commit": "v1",
+        "csrc/asks.cpp": 'std::getenv("X")',
+    }
+    other = {"csrc/kernel.cpp": "int x;", "vllm_ascend/x.json": "{}", "tools/x.py": "", ".venv/vllm_ascend/x.py": ""}
+    root = unpack(
+        write(tmp_path / "a.tar.gz", sdist("vllm_ascend-0.5.0rc1", {**content, **other})),
+        tmp_path / "out",
+        "vllm_ascend",
+    )
     assert root.name == "vllm_ascend-0.5.0rc1"
-    assert files(root) == set(content) - {"csrc/kernel.cu"}
+    assert files(root) == set(content)
     assert (root / "docs/page.md").read_text(encoding="utf-8") == "page"
+
+
+@pytest.mark.parametrize("top", [".", "./some-name", "a"])
+def test_it_does_not_matter_how_the_archive_was_made(tmp_path: Path, top: str) -> None:
+    root = unpack(write(tmp_path / "a.tgz", sdist(top, ascend_files())), tmp_path / "out", "vllm_ascend")
+    assert files(root) == set(ascend_files())
 
 
 def test_a_wheel_gives_the_same_modules_and_says_its_version(tmp_path: Path) -> None:
@@ -127,7 +143,7 @@ def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_where_a_folder_has_to_be_is_refused(tmp_path: Path) -> None:
-    content = {**ascend_files(), "docs.md": "x", "docs.md/page.md": "y"}
+    content = {**ascend_files(), "vllm_ascend/x.py": "", "vllm_ascend/x.py/y.py": ""}
     assert "can't be written" in refused(tmp_path, sdist("t", content))
 
 

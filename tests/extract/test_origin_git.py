@@ -99,12 +99,18 @@ def test_nothing_a_repository_configures_is_run(repository: Path, tmp_path: Path
 def test_links_and_submodules_are_left_out(repository: Path, tmp_path: Path) -> None:
     (repository / "notes.md").symlink_to("/etc/passwd")
     git(repository, "add", "notes.md")
-    git(repository, "update-index", "--add", "--cacheinfo", f"160000,{git(repository, 'rev-parse', 'HEAD')},module.md")
+    git(
+        repository,
+        "update-index",
+        "--add",
+        "--cacheinfo",
+        f"160000,{git(repository, 'rev-parse', 'HEAD')},docs/module.md",
+    )
     git(repository, "commit", "-qm", "three")
     read_revision(repository, "HEAD", tmp_path / "out")
     assert not (tmp_path / "out/notes.md").is_symlink()
     assert not (tmp_path / "out/notes.md").exists()
-    assert not (tmp_path / "out/module.md").exists()
+    assert not (tmp_path / "out/docs/module.md").exists()
 
 
 def test_where_git_looks_is_not_the_callers_environment(
@@ -117,8 +123,13 @@ def test_where_git_looks_is_not_the_callers_environment(
 
 
 def test_a_folder_inside_a_repository_is_a_tree_of_its_own(repository: Path, tmp_path: Path) -> None:
-    read_revision(repository / "vllm_ascend", "HEAD", tmp_path / "out")
-    assert (tmp_path / "out/quantization/schemes.py").exists()
+    inner = repository / "third_party/plugin"
+    write(inner / SCHEME, b"inner = 1")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "three")
+    read_revision(inner, "HEAD", tmp_path / "out")
+    assert scheme(tmp_path / "out") == "inner = 1"
+    assert not (tmp_path / "out/Dockerfile").exists()
 
 
 def test_a_bare_repository_will_do(repository: Path, tmp_path: Path) -> None:

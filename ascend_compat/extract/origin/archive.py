@@ -112,7 +112,8 @@ def _unzip(archive: Path, writer: Writer) -> Iterator[tuple[int, int | None]]:
 
 def _taken(name: str, regular: bool, directory: bool, writer: Writer) -> bool:
     """Whether a member is unpacked. Links and devices never are; where one stands for code, nothing is."""
-    if directory or not wanted(name.partition("/")[2] or name):
+    path = name.removeprefix("./")
+    if directory or not (wanted(path) or wanted(path.partition("/")[2])):
         return False
     if not regular and name.endswith(".py"):
         raise TreeError(f"{writer.origin} holds {name!r} as a link or device", "it is not unpacked")

@@ -9,12 +9,20 @@ from pathlib import Path, PurePosixPath
 
 from ascend_compat.errors import TreeError
 
-#: Python; the text that versions, documented support and tested models are read from; native code, which reads
-#: environment variables.
-SUFFIXES = frozenset(".py .md .rst .txt .toml .cfg .ini .yaml .yml .sh .in .commit .c .cc .cpp .h .hpp".split())
-NAMES = frozenset({"PKG-INFO", "METADATA"})
-#: The one hidden folder that is read; others (``.git``, environments) are not part of a tree.
-HIDDEN = ".github"
+_TEXT = frozenset(".md .rst .txt .toml .cfg .ini .yaml .yml .sh .commit".split())
+_PYTHON = frozenset({".py"})
+_NATIVE = frozenset(".c .cc .cpp .h .hpp".split())
+#: What is read of a tree, by folder: the packages, documented support, tested models, pins, native code.
+FOLDERS = {
+    "vllm_ascend": _PYTHON,
+    "vllm": _PYTHON,
+    "docs": _TEXT,
+    "tests/e2e": _TEXT | _PYTHON,
+    ".github": _TEXT,
+    "csrc": _NATIVE,
+}
+#: Native code is read for the environment variables it asks for; there are thousands of files and few that do.
+_ASKS = b"getenv"
 #: vllm 0.30.0 has 8 108 members and 116 MB as a whole, 60 MB of them Python: ten times that is no source tree.
 MEMBERS = 100_000
 BYTES = 1 << 30
@@ -22,29 +30,34 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def wanted(path: str) -> bool:
-    """Whether a file, by its path inside the tree, is taken out of an archive or a revision."""
+    """Whether a file, by its path inside the tree, can be read for a pack."""
     pure = PurePosixPath(path)
-    if any(part.startswith(".") and part != HIDDEN for part in pure.parts[:-1]):
-        return False
-    return pure.name in NAMES or pure.name.startswith("Dockerfile") or pure.suffix in SUFFIXES
+    if "/" not in path:
+        return pure.name == "PKG-INFO" or pure.name.startswith("Dockerfile") or pure.suffix in _TEXT | _PYTHON
+    if path.endswith(".dist-info/METADATA"):
+        return True
+    return any(path.startswith(f"{folder}/") and pure.suffix in suffixes for folder, suffixes in FOLDERS.items())
 
 
-def files(root: Path) -> Iterator[tuple[str, Path]]:
-    """Wanted files of a directory, sorted by relative path; linked and hidden folders and environments are left out."""
-    found: list[tuple[str, Path]] = []
-    for folder, folders, names in os.walk(root):
-        here = Path(folder)
-        folders[:] = [
-            name
-            for name in folders
-            if (name == HIDDEN or not name.startswith(".")) and not (here / name / "pyvenv.cfg").exists()
-        ]
-        for name in names:
-            path = here / name
-            relative = path.relative_to(root).as_posix()
-            if wanted(relative) and path.is_file():
-                found.append((relative, path))
-    yield from sorted(found)
+def counts(path: str, data: bytes) -> bool:
+    """Whether the content of a wanted file can make a difference."""
+    return PurePosixPath(path).suffix not in _NATIVE or _ASKS in data
+
+
+def files(root: Path) -> Iterator[tuple[str, bytes]]:
+    """Files of a directory that count, with their content, sorted by relative path; linked folders are left out."""
+    found: list[str] = []
+    for folder in ("", *FOLDERS):
+        for place, folders, names in os.walk(root / folder):
+            if not folder:
+                folders.clear()
+            here = Path(place).relative_to(root)
+            found.extend(relative for name in names if wanted(relative := (here / name).as_posix()))
+    for relative in sorted(found):
+        path = root / relative
+        data = path.read_bytes() if path.is_file() else b""
+        if counts(relative, data):
+            yield relative, data
 
 
 class Writer:
@@ -71,9 +84,11 @@ class Writer:
             raise TreeError(f"{self.origin} unpacks to more than {BYTES >> 20} MiB", "it is not unpacked")
 
     def write(self, name: str, data: bytes) -> None:
-        """A file, which takes the place of an earlier one of the same name."""
+        """A file that counts, in the place of an earlier one of the same name."""
         self.room(len(data))
         self.bytes += len(data)
+        if not counts(name, data):
+            return
         target = self.into / name
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
