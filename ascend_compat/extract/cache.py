@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ascend_compat.extract.build import SCHEMA, digest, dump_pack
+from ascend_compat.extract.origin.store import cache_directory
 from ascend_compat.extract.origin.wanted import files
-from ascend_compat.location import cache_directory
 
 #: Packs that are kept, under 1 MB each; the oldest go.
 KEPT = 64

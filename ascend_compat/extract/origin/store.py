@@ -1,10 +1,11 @@
-"""Downloaded archives of releases, kept with their hash; what no longer matches it is thrown away."""
+"""The user's cache: downloaded archives of releases, kept with their hash; what no longer matches it is thrown away."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,10 +13,23 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from ascend_compat.extract.origin.archive import is_archive
-from ascend_compat.location import cache_directory
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 _CHUNK = 1 << 20
+
+
+def cache_directory() -> Path | None:
+    """Where downloads and built packs are kept: ``$XDG_CACHE_HOME``, the platform's place, ``None`` without a home."""
+    given = os.environ.get("XDG_CACHE_HOME")
+    if given and Path(given).is_absolute():
+        return Path(given) / "ascend-compat"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    local = os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else None
+    default = home / "Library" / "Caches" if sys.platform == "darwin" else home / ".cache"
+    return Path(local or default) / "ascend-compat"
 
 
 def is_plain(name: str) -> bool:
