@@ -49,9 +49,10 @@ def analyze(
     """Will ``model`` run on ``target`` with ``soc``.
 
     ``model`` is a directory, ``hf:org/name[@rev]``, ``ms:org/name[@rev]`` or ``org/name``; ``target`` a release, a pack
-    file or a vllm-ascend source tree (default: the newest pack); ``npu_memory`` GiB per NPU as the runtime sees them;
-    ``profile`` what ``vllm serve`` would be given. Raises :class:`ascend_compat.errors.AscendCompatError` when the
-    input can't be analysed; what is wrong with the checkpoint is a finding instead.
+    file or a vllm-ascend source tree (a directory, ``path@rev``, an archive; default: the newest pack); ``npu_memory``
+    GiB per NPU as the runtime sees them; ``profile`` what ``vllm serve`` would be given. Raises
+    :class:`ascend_compat.errors.AscendCompatError` when the input can't be analysed; what is wrong with the checkpoint
+    is a finding instead.
     """
     known = Rules(rules_directory(rules))
     pack = load_target(known, target)
@@ -68,17 +69,56 @@ def list_targets(rules: str | Path | None = None) -> list[tuple[str, Path]]:
 
 
 def load_target(rules: Rules, target: str | Path | None) -> dict[str, Any]:
-    """The pack of a release, a pack file, or one built in memory from a source tree."""
-    path = Path(target) if target is not None else None
-    if path is not None and path.is_file():
-        return read_pack(path)
-    if path is not None and path.is_dir():
-        if not (path / "vllm_ascend").is_dir():
-            raise UsageError(f"{path} is not a vllm-ascend source tree", "it needs the folder vllm_ascend/")
-        from ascend_compat.extract.build import build_from_tree
+    """The pack of a release, a pack file, or one built in memory from a source tree.
 
-        return build_from_tree(path)
-    return rules.pack(str(target) if target is not None else None)
+    A tree is a directory, ``path@rev`` or an archive; its pack is cached by content. Nothing is downloaded: a release
+    without a pack is built from what ``rules build`` downloaded before.
+    """
+    from ascend_compat.extract.origin.archive import is_archive
+    from ascend_compat.extract.origin.source import split_revision
+
+    text = str(target) if target is not None else None
+    if text is None:
+        return rules.pack(None)
+    path = Path(text)
+    if path.is_dir() and not (path / "vllm_ascend").is_dir():
+        raise UsageError(f"{path} is not a vllm-ascend source tree", "it needs the folder vllm_ascend/")
+    if path.is_file() and not is_archive(path):
+        return read_pack(path)
+    if path.exists() or split_revision(text) is not None:
+        return _built(text)
+    try:
+        return rules.pack(text)
+    except UsageError as unknown:
+        return _downloaded(text, unknown)
+
+
+def _downloaded(release: str, unknown: UsageError) -> dict[str, Any]:
+    """The pack of a release whose archives are at hand; otherwise how to get one."""
+    from ascend_compat.extract.origin.index import ReleaseMissing
+    from ascend_compat.extract.origin.source import as_requirement
+
+    requirement = as_requirement(release, "vllm_ascend") or as_requirement(f"vllm-ascend=={release}", "vllm_ascend")
+    if requirement is None:
+        raise unknown
+    try:
+        return _built(str(requirement))
+    except ReleaseMissing:
+        command = f"ascend-compat rules build --vllm-ascend '{requirement}' -o FILE"
+        hint = f"{unknown.hint}; build one with: {command}, and pass FILE as --target"
+        raise UsageError(str(unknown), hint) from None
+
+
+def _built(source: str) -> dict[str, Any]:
+    from ascend_compat.extract.obtain import obtain_pack
+    from ascend_compat.extract.origin.index import Access
+    from ascend_compat.extract.origin.pairing import Unpaired
+
+    try:
+        return obtain_pack(source, None, Access(offline=True), reuse=True)
+    except Unpaired as error:
+        command = f"ascend-compat rules build --vllm-ascend '{source}' [--vllm SRC] -o FILE"
+        raise Unpaired(str(error), f"build it with: {command}, and pass FILE as --target") from None
 
 
 def _report(found: Judgement, rules: Rules) -> Report:

@@ -23,7 +23,7 @@ ALLOWED = {
     "cli": {"core", "source", "knowledge", "memory", "extract", "report", "api"},
 }
 COMMON = {"errors", "location"}
-HEAVY = {"networkx", "huggingface_hub", "modelscope", "rich", "jinja2"}
+HEAVY = {"networkx", "huggingface_hub", "modelscope", "rich", "jinja2", "pypi_simple", "requests"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -42,7 +42,11 @@ def add_fail_on(parser: argparse.ArgumentParser) -> None:
 def add_target(parser: argparse.ArgumentParser) -> None:
     """What the checkpoint is judged against."""
     group = parser.add_argument_group("target")
-    group.add_argument("--target", metavar="R", help="release, pack file or vllm-ascend tree (default: newest pack)")
+    group.add_argument(
+        "--target",
+        metavar="R",
+        help="release, pack file or vllm-ascend tree: directory, path@rev, archive (default: newest pack)",
+    )
     group.add_argument(
         "--soc", metavar="S", help=f"A2, A3, A5, 310P or an alias such as 910B (default: {_DEFAULT_SOC})"
     )

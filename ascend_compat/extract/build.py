@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ascend_compat.errors import TreeError
 from ascend_compat.extract.backends import extract_backends
 from ascend_compat.extract.code import extract_code
 from ascend_compat.extract.custom_ops import extract_custom_ops
@@ -17,8 +18,10 @@ from ascend_compat.extract.documented import extract_documented
 from ascend_compat.extract.kernels import extract_kernels
 from ascend_compat.extract.knobs import extract_additional_config, extract_environment, extract_flags
 from ascend_compat.extract.modules import extract_modules
+from ascend_compat.extract.origin.stated import same_release, tree_version
 from ascend_compat.extract.parsers import extract_parsers
 from ascend_compat.extract.patches import extract_patches
+from ascend_compat.extract.progress import Progress, silent
 from ascend_compat.extract.reads import extract_reads
 from ascend_compat.extract.registry import extract_registry
 from ascend_compat.extract.tree import Trees
@@ -40,53 +43,60 @@ TABLES: dict[str, Callable[[Trees], Any]] = {
     "scheme_reads": extract_reads,
     "kernel_tables": extract_kernels,
 }
+#: Steps of a build, for a progress bar: the tables, then what takes or fills two sections.
+STEPS = (*TABLES, "architectures", "model_classes", "parsers")
 
 
-def build_pack(vllm_ascend: Path, vllm: Path) -> dict[str, Any]:
-    """The pack of a pair of trees. Raises :class:`TreeError` when one of them is not a source tree."""
-    trees = Trees(Path(vllm_ascend), Path(vllm))
-    pack: dict[str, Any] = {"schema": SCHEMA}
-    pack.update({name: extract(trees) for name, extract in TABLES.items()})
-    pack["architectures"], pack["removed_architectures"] = extract_registry(trees)
-    pack["model_classes"], pack["layer_classes"] = extract_modules(trees, pack["architectures"])
-    pack["tool_parsers"], pack["reasoning_parsers"] = extract_parsers(trees)
+def build_pack(vllm_ascend: Path, vllm: Path, progress: Progress = silent) -> dict[str, Any]:
+    """The pack of a pair of trees.
+
+    ``release.vllm_source`` is there where the vllm tree is of another version than the one that is pinned. Raises
+    :class:`ascend_compat.errors.TreeError` when one of them is not a source tree.
+    """
+    with _no_collector():
+        return _pack(Trees(Path(vllm_ascend), Path(vllm)), progress)
+
+
+def _pack(trees: Trees, progress: Progress) -> dict[str, Any]:
+    pack: dict[str, Any] = {"schema": SCHEMA, **_sections(trees, progress)}
     versions = pack["versions"]
     pack["release"] = {name: versions.get(name, {}).get("value") for name in ("vllm_ascend", "vllm")}
+    read, pinned = tree_version(trees.vllm.root), pack["release"]["vllm"]
+    if read is not None and pinned is not None and not same_release(read, pinned):
+        pack["release"]["vllm_source"] = read
     pack["unfollowed"] = sorted(set(trees.unfollowed))
     pack["digest"] = digest(pack)
-    return pack
+    # As a reader of the file gets it: a built pack and a stored one are the same value, tuples and all.
+    stored: dict[str, Any] = json.loads(dump(pack))
+    return stored
 
 
-def build_from_tree(vllm_ascend: Path) -> dict[str, Any]:
-    """The pack of a vllm-ascend checkout with the vllm tree it pins, looked for beside it and in ``vllm/`` below.
-
-    A tree of another version is refused: pairing a release with a guessed engine gives answers about neither.
-    """
-    root = Path(vllm_ascend).resolve()
-    places = (root.parent / "vllm", root / "vllm", *sorted(root.parent.glob("vllm-[0-9]*")))
-    candidates = [place for place in places if (place / "vllm" / "__init__.py").is_file()]
-    wanted = _pinned(root, candidates[0]) if candidates else None
-    exact = [place for place in candidates if wanted is not None and _version(place) == wanted]
-    open_ones = [place for place in candidates if wanted is None or _version(place) is None]
-    if exact or open_ones:
-        return build_pack(root, (exact or open_ones)[0])
-    found = ", ".join(f"{place.name} ({_version(place)})" for place in candidates) or "none"
-    raise TreeError(
-        f"{vllm_ascend} is paired with vllm {wanted or '(not pinned)'}, and beside it there is: {found}",
-        "build it with: ascend-compat rules build --vllm-ascend TREE --vllm TREE -o FILE, and pass FILE as --target",
-    )
+def _sections(trees: Trees, progress: Progress) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for done, name in enumerate(STEPS):
+        progress(f"extract {name}", done, len(STEPS))
+        if name == "architectures":
+            out["architectures"], out["removed_architectures"] = extract_registry(trees)
+        elif name == "model_classes":
+            out["model_classes"], out["layer_classes"] = extract_modules(trees, out["architectures"])
+        elif name == "parsers":
+            out["tool_parsers"], out["reasoning_parsers"] = extract_parsers(trees)
+        else:
+            out[name] = TABLES[name](trees)
+    progress("extract", len(STEPS), len(STEPS))
+    return out
 
 
-def _pinned(root: Path, any_vllm: Path) -> str | None:
-    value = extract_versions(Trees(root, any_vllm)).get("vllm", {}).get("value")
-    return str(value) if value is not None else None
-
-
-def _version(tree: Path) -> str | None:
-    """The version an unpacked sdist says it is; a git checkout does not say."""
-    metadata = tree / "PKG-INFO"
-    lines = metadata.read_text(encoding="utf-8", errors="replace").splitlines() if metadata.is_file() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("Version:")), None)
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Parsed modules are many small objects that all stay: looking for garbage among them takes half the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def digest(pack: dict[str, Any]) -> str:

@@ -71,7 +71,10 @@ def binds(node: ast.stmt) -> set[str]:
 
 def module_names(module: Module) -> dict[str, str | None]:
     """Module-level names; an imported module's name maps to its dotted name, everything else to ``None``."""
+    if module.names is not None:
+        return module.names
     found: dict[str, str | None] = {}
+    module.names = found
     pending = list(module.tree.body)
     while pending:
         node = pending.pop()

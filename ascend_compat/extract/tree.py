@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ class Module:
     tree: ast.Module
     is_package: bool
     bindings: dict[str, Binding] = field(default_factory=dict)
+    #: What :func:`ascend_compat.extract.scope.module_names` found.
+    names: dict[str, str | None] | None = None
 
     def at(self, node: ast.AST) -> str:
         """``path:line`` of a node."""
@@ -68,17 +71,23 @@ class SourceTree:
 
     def find(self, name: str) -> tuple[Path, bool] | None:
         """The file of a module and whether it is a package."""
-        base = self.root.joinpath(*name.split("."))
-        for path, package in ((base / "__init__.py", True), (base.with_name(base.name + ".py"), False)):
-            if path.is_file() and not path.is_symlink():
-                return path, package
-        return None
+        return self._files.get(name)
 
     def names(self) -> Iterator[str]:
-        """Names of all modules, sorted."""
+        """Names of all modules, sorted by path."""
+        return iter(self._files)
+
+    @cached_property
+    def _files(self) -> dict[str, tuple[Path, bool]]:
+        """Modules by name, read off the disk once; links are left out, and a package hides a module of its name."""
+        found: dict[str, tuple[Path, bool]] = {}
         for path in sorted((self.root / self.package).rglob("*.py")):
             parts = list(path.relative_to(self.root).with_suffix("").parts)
-            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            package = parts[-1] == "__init__"
+            name = ".".join(parts[:-1] if package else parts)
+            if (package or name not in found) and path.is_file() and not path.is_symlink():
+                found[name] = path, package
+        return found
 
 
 class Trees:

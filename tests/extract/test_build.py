@@ -11,7 +11,9 @@ from small_trees import write_trees
 
 from ascend_compat import analyze
 from ascend_compat.errors import TreeError
-from ascend_compat.extract.build import build_from_tree, build_pack, dump_pack
+from ascend_compat.extract.build import build_pack, dump_pack
+from ascend_compat.extract.obtain import obtain_pack
+from ascend_compat.extract.origin.index import Access
 
 
 def test_the_same_trees_give_the_same_bytes(tmp_path: Path) -> None:
@@ -47,13 +49,13 @@ def _paired(tmp_path: Path, pinned: str, beside: dict[str, str]) -> Path:
 
 def test_a_checkout_is_built_with_the_engine_it_pins(tmp_path: Path) -> None:
     ascend = _paired(tmp_path, "0.9.0", {"vllm-0.8.0": "0.8.0", "vllm-0.9.0": "0.9.0"})
-    assert build_from_tree(ascend)["versions"]["vllm"]["value"] == "0.9.0"
+    assert obtain_pack(str(ascend), None, Access(offline=True))["versions"]["vllm"]["value"] == "0.9.0"
 
 
 def test_an_engine_of_another_version_is_never_taken_instead(tmp_path: Path) -> None:
     ascend = _paired(tmp_path, "0.9.0", {"vllm-0.8.0": "0.8.0"})
     with pytest.raises(TreeError, match=r"vllm 0\.9\.0"):
-        build_from_tree(ascend)
+        obtain_pack(str(ascend), None, Access(offline=True))
 
 
 def test_a_pull_requests_tree_is_judged_as_it_stands(tmp_path: Path) -> None:

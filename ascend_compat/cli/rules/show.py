@@ -18,7 +18,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     listed.set_defaults(run=run_list)
     add_rules(listed)
     options.add_common(listed, ("text",))
-    shown = verbs.add_parser("show", help="what a pack holds")
+    shown = verbs.add_parser("show", help="what a pack holds, and what could not be followed")
     shown.add_argument("release", metavar="RELEASE|FILE")
     shown.set_defaults(run=run_show)
     add_rules(shown)
@@ -34,21 +34,20 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def run_show(args: argparse.Namespace) -> int:
-    """The sections of a pack with their sizes, or the pack itself as JSON."""
+    """What a pack holds in counts, or the pack itself as JSON."""
     import json
 
-    from ascend_compat.report.escape import terminal
-
     pack = open_pack(args, args.release)
-    if args.format == "json":
-        text = json.dumps(pack, ensure_ascii=False, indent=2) + "\n"
-    else:
-        text = "".join(f"{terminal(name):<28} {terminal(_extent(value))}\n" for name, value in pack.items())
+    as_json = args.format == "json"
+    text = json.dumps(pack, ensure_ascii=False, indent=2) + "\n" if as_json else summary(pack, args.verbose)
     output.write(text, args.output)
     return exit_codes.OK
 
 
-def _extent(value: Any) -> str:
-    if isinstance(value, (dict, list)):
-        return f"{len(value)} entries"
-    return str(value)
+def summary(pack: dict[str, Any], every: bool) -> str:
+    """One line per section, then what could not be followed: the first few, or ``every`` one."""
+    from ascend_compat.extract.statistics import statistics, unfollowed
+    from ascend_compat.report.escape import visible
+
+    lines = (f"{name:<24} {line}" for name, line in statistics(pack))
+    return "".join(f"{visible(line)}\n" for line in (*lines, *unfollowed(pack, every)))

@@ -1,0 +1,1 @@
+"""Where source trees come from: a directory, a git revision, an archive, the package index."""
