@@ -12,6 +12,7 @@ from typing import Any
 
 from ascend_compat.extract.dataclass import dataclass_init
 from ascend_compat.extract.scope import (
+    asked_name,
     attributes,
     binds,
     bodies,
@@ -231,9 +232,8 @@ class _Closure:
                     self.need(alias.name, "")
             elif isinstance(node, ast.Attribute):
                 self._mention_attribute(node, module, bound)
-            elif isinstance(node, ast.Call) and len(node.args) > 1 and ast.unparse(node.func) in ("getattr", "hasattr"):
-                if isinstance(node.args[1], ast.Constant):
-                    self._method_named(str(node.args[1].value))
+            elif isinstance(node, ast.Call) and (asked := asked_name(node)) is not None:
+                self._method_named(asked)
 
     def _mention_attribute(self, node: ast.Attribute, module: Module, bound: dict[str, str | None]) -> None:
         self._method_named(node.attr)

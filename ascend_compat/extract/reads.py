@@ -1,7 +1,7 @@
-"""Which parameters a quantization scheme really computes with: what is never read may stay uninitialised.
+"""What a quantization scheme really computes with: parameters it reads, and dtypes only some devices have.
 
-A parameter counts as read when ``apply`` uses it, or when ``process_weights_after_loading`` makes something else of it;
-a new shape or layout of itself does not count.
+What is never read may stay uninitialised. A parameter counts as read when ``apply`` uses it, or when
+``process_weights_after_loading`` makes something else of it; a new shape or layout of itself does not count.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from ascend_compat.extract.tree import Trees
+from ascend_compat.extract.tree import Module, Trees
 
 HOMES = ("vllm_ascend.quantization.", "vllm_ascend._310p.quantization.")
+#: Beginnings of dtype names that not every device computes with.
+NARROW = ("float8_", "float4_", "hifloat")
 RUNS, PREPARES = "apply", "process_weights_after_loading"
 
 
 def extract_reads(trees: Trees) -> dict[str, Any]:
-    """``{scheme class: {reads, at}}`` for every class with an ``apply`` in the plugin's quantization packages."""
+    """``{scheme class: {reads, dtypes?, at}}``: classes with an ``apply`` in the plugin's quantization packages."""
     out: dict[str, Any] = {}
     for name in trees.vllm_ascend.names():
         module = trees.module(name) if name.startswith(HOMES) else None
@@ -28,7 +30,27 @@ def extract_reads(trees: Trees) -> dict[str, Any]:
                     if PREPARES in methods:
                         read |= _made_of(methods[PREPARES])
                     out[node.name] = {"reads": sorted(read), "at": module.at(node) if module else name}
+                    dtypes = _dtypes(trees, module, methods[RUNS])
+                    if dtypes:
+                        out[node.name]["dtypes"] = dtypes
     return dict(sorted(out.items()))
+
+
+def _dtypes(trees: Trees, module: Module | None, method: ast.FunctionDef) -> list[str]:
+    """Narrow dtypes that a method names, directly or through a constant of a module."""
+    found: set[str] = set()
+    pending: list[tuple[Module | None, ast.AST]] = [(module, method)]
+    while pending:
+        home, root = pending.pop()
+        for node in ast.walk(root):
+            name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "value", None)
+            if isinstance(name, str) and name.startswith(NARROW):
+                found.add(name)
+            elif isinstance(node, ast.Name) and node.id.isupper() and home is not None and root is method:
+                constant = trees.resolve(home, node.id)
+                if constant is not None and isinstance(constant.node, (ast.Assign, ast.AnnAssign)):
+                    pending.append((constant.module, constant.node))
+    return sorted(found)
 
 
 def _methods(trees: Trees, fqn: str) -> dict[str, ast.FunctionDef]:

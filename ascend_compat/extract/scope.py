@@ -33,6 +33,13 @@ def attributes(node: ast.stmt) -> set[str]:
     return binds(node)
 
 
+def asked_name(call: ast.Call) -> str | None:
+    """The attribute that ``getattr(x, "name", ...)`` or ``hasattr(x, "name")`` asks for; ``None`` for other calls."""
+    asks = ast.unparse(call.func) in ("getattr", "hasattr") and len(call.args) > 1
+    name = call.args[1] if asks else None
+    return name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else None
+
+
 def under(name: str, prefixes: Iterable[str]) -> bool:
     return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
 

@@ -41,6 +41,10 @@ class Allowed(Entry):
     role: str | None = None
     why: Said
 
+    def concerns(self, parameter: str) -> bool:
+        """Whether the rule is for a parameter: any, the one of its role, or that of a fused half (``w13_...``)."""
+        return self.role is None or parameter == self.role or parameter.endswith(f"_{self.role}")
+
 
 class Same(Entry):
     """safetensors dtypes with the torch dtype that holds exactly the same values."""
@@ -59,8 +63,7 @@ class Casts(Rule):
         if self.same.dtypes.get(stored) == allocated:
             return True
         return any(
-            stored in rule.stored and allocated in rule.allocated and rule.role in (None, parameter)
-            for rule in self.allowed
+            stored in rule.stored and allocated in rule.allocated and rule.concerns(parameter) for rule in self.allowed
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ascend_compat.core.finding import Evidence, Finding, Message, Param
 from ascend_compat.core.verdict import Basis, Effect, Severity
-from ascend_compat.knowledge.graph import failing, path_to
+from ascend_compat.knowledge.edges import failing, path_to
 
 if TYPE_CHECKING:
     from networkx import DiGraph

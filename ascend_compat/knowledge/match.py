@@ -27,7 +27,8 @@ COMPANIONS = ("scale", "offset", "zero_point", "qzeros", "g_idx", "quant_bias", 
 class GroupOutcome:
     """One group of modules with the same fate: the first of its layers stands for all.
 
-    ``reads`` are the parameters the chosen scheme computes with, ``None`` when that is not known.
+    ``reads`` are the parameters the chosen scheme computes with, ``None`` when that is not known; ``computes`` the
+    dtypes it names that not every device has.
     """
 
     bucket: Bucket
@@ -38,6 +39,7 @@ class GroupOutcome:
     quant_type_at: str | None = None
     decided_by: str | None = None
     reads: frozenset[str] | None = None
+    computes: tuple[str, ...] = ()
 
     @property
     def modules(self) -> int:
@@ -101,6 +103,7 @@ def match(
     for group in out.groups:
         known = reads.get(group.outcome.scheme)
         group.reads = frozenset(known["reads"]) if known is not None else None
+        group.computes = tuple(known.get("dtypes", ())) if known is not None else ()
     return out
 
 

@@ -245,6 +245,11 @@ _SPECIAL: dict[str, Callable[..., Any]] = {
     "map": lambda m, args, kw, at: [
         m.call(args[0], list(items), {}, at) for items in zip(*(m.iterate(a, at) for a in args[1:]), strict=False)
     ],
+    "callable": lambda m, args, kw, at: (
+        isinstance(args[0], (Function, Bound, Native, Class))
+        if isinstance(args[0], (Function, Bound, Native, Class, str, int, float, bool, list, dict, tuple, type(None)))
+        else Unknown(at, f"whether {describe(args[0])} can be called")
+    ),
     "print": lambda m, args, kw, at: None,
 }
 
