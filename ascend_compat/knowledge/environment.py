@@ -11,12 +11,34 @@ from packaging.version import InvalidVersion, Version
 
 from ascend_compat.knowledge.evaluate.values import External, Instance, Native, Raised, Unknown
 
+#: Where the engine offers its parallel sizes.
+DISTRIBUTED = ("vllm.distributed", "vllm.distributed.parallel_state")
 #: Fields of compressed-tensors' ``QuantizationArgs`` with their defaults.
 #: Source: compressed-tensors, ``quantization/quant_args.py``, class ``QuantizationArgs``.
 _ARGS_DEFAULTS: dict[str, Any] = {
     "num_bits": 8, "type": "int", "symmetric": True, "group_size": None, "strategy": None, "block_structure": None,
     "dynamic": False, "actorder": None, "observer": None, "observer_kwargs": {},
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Parallel:
+    """Sizes of the layout a start is replayed with: as launched, else one rank, which allocates whole modules."""
+
+    tensor: int = 1
+    data: int = 1
+    pipeline: int = 1
+    experts: bool = False
+
+    def config(self) -> Instance:
+        """The engine's ``parallel_config``."""
+        names = {
+            "tensor_parallel_size": self.tensor,
+            "data_parallel_size": self.data,
+            "pipeline_parallel_size": self.pipeline,
+            "enable_expert_parallel": self.experts,
+        }
+        return Instance(None, names, closed=False, label="parallel_config")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +51,7 @@ class Environment:
     quantization: str | None = None
     dtype: str = "bfloat16"
     enforce_eager: bool = False
+    parallel: Parallel = Parallel()
     vllm_version: str | None = None
     model_path: str = "/model"
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -48,6 +71,8 @@ class Environment:
             "os.path.isfile": Native("isfile", lambda args, keywords, at: self._exists(args, at)),
             "os.path.basename": Native("basename", lambda args, keywords, at: str(args[0]).rpartition("/")[2]),
             "glob.glob": Native("glob", lambda args, keywords, at: self._glob()),
+            **{f"{home}.get_tensor_model_parallel_world_size": _fixed(self.parallel.tensor) for home in DISTRIBUTED},
+            **{f"{home}.get_tensor_model_parallel_rank": _fixed(0) for home in DISTRIBUTED},
             "open": Native("open", lambda args, keywords, at: args[0]),
             "json.load": Native("load", self._load),
             "packaging.version.Version": Native("Version", _version),

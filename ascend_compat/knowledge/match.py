@@ -11,7 +11,7 @@ from ascend_compat.classify.quant.names import safe_pattern
 from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Target
-from ascend_compat.knowledge.environment import Environment
+from ascend_compat.knowledge.environment import Environment, Parallel
 from ascend_compat.knowledge.evaluate.values import Class, Instance, Module, Native
 from ascend_compat.knowledge.layers import Bucket, concrete, fill, mapped
 from ascend_compat.knowledge.load import Rules
@@ -82,6 +82,7 @@ def match(
         quantization=launch.quantization,
         dtype=dtype,
         enforce_eager=launch.enforce_eager,
+        parallel=Parallel(launch.tp or 1, launch.dp or 1, launch.pp or 1, bool(launch.ep)),
         vllm_version=target.vllm,
         values={**variables(pack), **rules.externals},
     )

@@ -73,7 +73,12 @@ class Replay:
         self.load_config = Instance(None, {"download_dir": None}, closed=False, label="load_config")
         self.vllm_config = Instance(
             None,
-            {"model_config": self.model_config, "load_config": self.load_config, "quant_config": None},
+            {
+                "model_config": self.model_config,
+                "load_config": self.load_config,
+                "quant_config": None,
+                "parallel_config": environment.parallel.config(),
+            },
             closed=False,
             label="vllm_config",
         )
