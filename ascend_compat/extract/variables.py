@@ -1,0 +1,116 @@
+"""Environment variables that a release lists, reads and sets."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+from ascend_compat.extract.scan import last_name, literal_text, mentioning
+from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
+from ascend_compat.extract.unset import ENVIRON, Function, Unset
+
+TABLES = (("vllm", "vllm.envs"), ("vllm_ascend", "vllm_ascend.envs"))
+#: The plugin's module that is always imported: what it puts into the environment is set.
+PLATFORM = "vllm_ascend.platform"
+READS = frozenset({"getenv", "get", "setdefault", "pop"})
+Entry = dict[str, Any]
+
+
+def extract_environment(trees: Trees) -> dict[str, Entry]:
+    """``{variable: {"owner", "at", "also"?, "default"?, "unlisted"?}}``: the tables of both projects, then reads.
+
+    ``default`` is the Python value of the table's entry in an environment that sets nothing; it is absent where that is
+    not certain, and where both tables name the variable and differ. ``unlisted`` marks a variable that is read and in
+    no table. ``also`` is the first place in the other project.
+    """
+    given = _given(trees)
+    found: dict[str, Entry] = {}
+    for owner, name in TABLES:
+        module = trees.module(name)
+        rows = list(_table(module)) if module else []
+        if module is None or not rows:
+            trees.unfollowed.append(f"{name}: no table of environment variables")
+            continue
+        unset = Unset(trees, module, given)
+        for variable, key, value in rows:
+            entry = {"owner": owner, "at": module.at(key), **_default(unset, value)}
+            first = found.setdefault(variable, entry)
+            if first is not entry:
+                first.setdefault("also", entry["at"])
+                if first.get("default", first) != entry.get("default", first):
+                    first.pop("default", None)
+    for tree in reversed(trees.trees):
+        for module in mentioning(trees, tree, "environ", "getenv"):
+            for variable, node in _mentions(trees, module, ast.Load):
+                entry = {"owner": tree.package, "at": module.at(node), "unlisted": True}
+                first = found.setdefault(variable, entry)
+                if first["owner"] != tree.package:
+                    first.setdefault("also", entry["at"])
+    return dict(sorted(found.items()))
+
+
+def extract_environment_set(trees: Trees) -> dict[str, dict[str, str]]:
+    """``{variable: {"at"}}`` of what the plugin itself puts into the environment, or takes out of it."""
+    found: dict[str, dict[str, str]] = {}
+    for module in mentioning(trees, trees.vllm_ascend, "environ"):
+        for variable, node in _mentions(trees, module, ast.Store, ast.Del):
+            found.setdefault(variable, {"at": module.at(node)})
+    return dict(sorted(found.items()))
+
+
+def _table(module: Module) -> Iterator[tuple[str, ast.expr, ast.expr]]:
+    """Rows of the module-level dictionaries whose values are all callables by the look of them."""
+    for _, table in assignments(module.tree.body):
+        if not isinstance(table, ast.Dict) or not any(isinstance(value, ast.Lambda) for value in table.values):
+            continue
+        for key, value in zip(table.keys, table.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield key.value, key, value
+
+
+def _default(unset: Unset, value: ast.expr) -> Entry:
+    try:
+        function = unset.value(value)
+        result = unset.call(function, (), {}) if isinstance(function, Function) else function
+    except NotConstant:
+        return {}
+    return {"default": result} if result is None or isinstance(result, (bool, int, float, str)) else {}
+
+
+def _given(trees: Trees) -> dict[str, str]:
+    """Variables that the plugin's platform module sets to a literal when it is imported."""
+    module = trees.module(PLATFORM)
+    out: dict[str, str] = {}
+    for node in module.tree.body if module else []:
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if isinstance(target, ast.Subscript) and _is_environ(target.value) and isinstance(node, ast.Assign):
+            assert module is not None
+            name, value = (literal_text(trees, module, part) for part in (target.slice, node.value))
+            if name is not None and value is not None:
+                out[name] = value
+    return out
+
+
+def _is_environ(node: ast.expr) -> bool:
+    return last_name(node) == "environ" and ast.unparse(node) in ENVIRON
+
+
+def _mentions(trees: Trees, module: Module, *contexts: type[ast.expr_context]) -> Iterator[tuple[str, ast.AST]]:
+    """Uses of a variable by a constant name; calls and comparisons are reads."""
+    for node in ast.walk(module.tree):
+        key: ast.expr | None = None
+        if isinstance(node, ast.Subscript):
+            key = node.slice if isinstance(node.ctx, contexts) and _is_environ(node.value) else None
+        elif ast.Load not in contexts:
+            continue
+        elif isinstance(node, ast.Call) and node.args and last_name(node.func) in READS:
+            func = node.func
+            owner = func.value if isinstance(func, ast.Attribute) else None
+            if last_name(func) == "getenv" or (owner is not None and _is_environ(owner)):
+                key = node.args[0]
+        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+            key = node.left if _is_environ(node.comparators[0]) else None
+        name = literal_text(trees, module, key) if key is not None else None
+        if name:
+            yield name, node
