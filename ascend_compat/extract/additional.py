@@ -1,4 +1,4 @@
-"""Keys that the plugin reads from ``--additional-config``, with the keys of their sections."""
+"""Keys that are read from ``--additional-config``, with the keys of their sections."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ Entries = dict[str, Entry]
 
 
 def extract_additional_config(trees: Trees) -> Entries:
-    """``{key: {"at", "default"?, "keys"?}}``; ``keys`` holds the entries of a section, in the same form.
+    """``{key: {"at", "default"?, "keys"?, "open"?}}``; ``keys`` holds the entries of a section, in the same form.
 
+    The plugin's reads come first, then the engine's. An ``open`` section takes any key.
     A section is followed through names, helpers that take the key as an argument, and the functions and classes it is
     handed to. The fields of a configuration class that takes the whole mapping as keyword arguments are keys too.
     """
     found: Entries = {}
     walk = _Walk(trees)
-    for module in mentioning(trees, trees.vllm_ascend, WORD):
-        for scope in scopes(module):
-            walk.section(scope, Section(frozenset({WORD}), attribute=WORD), found, 0)
+    for tree in trees.trees:
+        for module in mentioning(trees, tree, WORD):
+            for scope in scopes(module):
+                if not scope.mentions(WORD):
+                    continue
+                walk.section(scope, Section(frozenset({WORD}), attribute=WORD), found, 0)
     if not found:
         trees.unfollowed.append(f"{WORD}: no read found")
     return _sorted(found)
@@ -46,6 +50,8 @@ class _Walk:
 
     def __init__(self, trees: Trees) -> None:
         self.trees = trees
+        #: Tables of sections that take any key, by identity.
+        self.open: set[int] = set()
 
     def section(self, scope: Scope, section: Section, found: Entries, depth: int) -> None:
         """Add what a function reads from a mapping."""
@@ -58,6 +64,9 @@ class _Walk:
                 inner = Section(frozenset(), node=node)
                 if inner.used(scope):
                     self.section(scope, inner, keys, depth + 1)
+                if id(keys) in self.open:
+                    self.open.discard(id(keys))
+                    entry["open"] = True
                 _merge(entry, keys)
         if depth < DEPTH:
             self.calls(scope, section, found, depth)
@@ -84,6 +93,9 @@ class _Walk:
     def helped(self, scope: Scope, section: Section, call: ast.Call) -> Iterator[Read]:
         """A call of a function that reads a key it is given; one outside the tree takes the key after the mapping."""
         given = [index for index, arg in enumerate(call.args) if section.is_(arg)]
+        words = [word.arg for word in call.keywords if word.arg and section.is_(word.value)]
+        if not given and not words and last_name(call.func) not in scope.inner():
+            return
         target = callee(self.trees, scope, call.func)
         if target is None or not isinstance(target.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             key = next((call.args[i + 1] for i in given if len(call.args) > i + 1), None)
@@ -91,7 +103,7 @@ class _Walk:
                 yield key.value, None, call
             return
         owners = {name for index in given if (name := target.parameter(index))}
-        owners |= {word.arg for word in call.keywords if word.arg and section.is_(word.value)}
+        owners.update(words)
         if target.nested:
             owners |= section.names
         bound = target.bound(call)
@@ -165,11 +177,16 @@ class _Walk:
             self.section(init, Section(frozenset({init.node.args.kwarg.arg})), found, DEPTH)
 
     def table(self, init: Scope, name: str, found: Entries) -> None:
-        """A mapping that is looped over is checked against a table of the class."""
-        looped = any(isinstance(n, ast.Attribute) and n.attr == "items" and last_name(n.value) == name
-                     for n in init.nodes())  # fmt: skip
-        for table, value in assignments(init.cls.body) if looped and init.cls else []:
+        """A mapping that is looped over is checked against a table of the class; without one it takes any key."""
+        if not any(
+            isinstance(node, ast.Attribute) and node.attr == "items" and last_name(node.value) == name
+            for node in init.nodes()
+        ):
+            return
+        self.open.add(id(found))
+        for table, value in assignments(init.cls.body) if init.cls else []:
             if isinstance(value, ast.Dict) and "default" in table.lower():
+                self.open.discard(id(found))
                 for key, row in zip(value.keys, value.values, strict=True):
                     text = literal_text(self.trees, init.module, key)
                     if text is not None and key is not None:

@@ -23,6 +23,7 @@ from ascend_compat.extract.reads import extract_reads
 from ascend_compat.extract.registry import extract_registry
 from ascend_compat.extract.subconfig import extract_config_keys
 from ascend_compat.extract.tree import Trees
+from ascend_compat.extract.tutorials import extract_tutorials
 from ascend_compat.extract.variables import extract_environment, extract_environment_set
 from ascend_compat.extract.versions import extract_versions
 
@@ -40,6 +41,7 @@ TABLES: dict[str, Callable[[Trees], Any]] = {
     "config_keys": extract_config_keys,
     "defaults": extract_defaults,
     "documented": extract_documented,
+    "tutorials": extract_tutorials,
     "code": extract_code,
     "scheme_reads": extract_reads,
 }

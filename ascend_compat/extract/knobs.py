@@ -75,14 +75,11 @@ def _arguments(trees: Trees, module: Module) -> Iterator[_Flag]:
             continue
         both = any(word.arg == "action" and last_name(word.value) == "BooleanOptionalAction" for word in node.keywords)
         config: str | None = None
-        for word in node.keywords:
-            value = word.value
-            if word.arg is None and isinstance(value, ast.Subscript):
-                field = literal_text(trees, module, value.slice) or ""
-                owner = trees.resolve(module, sources.get(last_name(value.value), ""))
-                fqn = owner.fqn if owner and owner.node is not None else ""
-                both = both or _is_boolean(trees, fqn, field)
-                config = config or _configuration(trees, fqn, field)
+        for field, source in _spread(trees, module, node):
+            owner = trees.resolve(module, sources.get(source, ""))
+            fqn = owner.fqn if owner and owner.node is not None else ""
+            both = both or _is_boolean(trees, fqn, field)
+            config = config or _configuration(trees, fqn, field)
         names = tuple(
             text
             for arg in node.args
@@ -90,6 +87,14 @@ def _arguments(trees: Trees, module: Module) -> Iterator[_Flag]:
         )
         if names:
             yield _Flag(names, both, module.at(node), config)
+
+
+def _spread(trees: Trees, module: Module, call: ast.Call) -> Iterator[tuple[str, str]]:
+    """Fields whose keyword arguments a call takes over, and the name that holds them: ``**name["field"]``."""
+    for word in call.keywords:
+        for node in ast.walk(word.value) if word.arg is None else ():
+            if isinstance(node, ast.Subscript):
+                yield literal_text(trees, module, node.slice) or "", last_name(node.value)
 
 
 def _sources(module: Module) -> dict[str, str]:

@@ -31,6 +31,14 @@ class Scope:
         """Every node of the function, those of functions inside it too."""
         return _nodes(self.node)
 
+    def inner(self) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+        """Functions that are defined inside it."""
+        return _inner(self.node)
+
+    def mentions(self, word: str) -> bool:
+        """Whether a name, an attribute or a literal of it is the word."""
+        return any(last_name(n) == word or (isinstance(n, ast.Constant) and n.value == word) for n in self.nodes())
+
     def parameter(self, index: int) -> str | None:
         """The name of the parameter that takes a positional argument."""
         names = self._names()
@@ -48,9 +56,14 @@ class Scope:
         return [arg.arg for arg in (*self.node.args.posonlyargs, *self.node.args.args)][self.skip :]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=64)
 def _nodes(node: ast.AST) -> tuple[ast.AST, ...]:
     return tuple(ast.walk(node))
+
+
+@lru_cache(maxsize=64)
+def _inner(node: ast.AST) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    return {inner.name: inner for inner in _nodes(node) if isinstance(inner, Function) and inner is not node}
 
 
 @dataclass(frozen=True)
@@ -167,10 +180,8 @@ def _method(module: Module, cls: ast.ClassDef, node: ast.FunctionDef | ast.Async
 
 def callee(trees: Trees, scope: Scope, func: ast.expr) -> Scope | None:
     """What a call calls: a function, a class's ``__init__``, or a class without one; ``None`` outside the trees."""
-    if isinstance(func, ast.Name):
-        for node in scope.nodes():
-            if isinstance(node, Function) and node.name == func.id and node is not scope.node:
-                return Scope(scope.module, node, scope.cls, nested=True)
+    if isinstance(func, ast.Name) and func.id in scope.inner():
+        return Scope(scope.module, scope.inner()[func.id], scope.cls, nested=True)
     parts = ast.unparse(func).split(".") if isinstance(func, (ast.Name, ast.Attribute)) else []
     if parts and parts[0] in ("self", "cls") and scope.cls is not None:
         if len(parts) == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,10 @@ TABLES = (("vllm", "vllm.envs"), ("vllm_ascend", "vllm_ascend.envs"))
 #: The plugin's module that is always imported: what it puts into the environment is set.
 PLATFORM = "vllm_ascend.platform"
 READS = frozenset({"getenv", "get", "setdefault", "pop"})
+#: Native sources: their folder, their file names' ends, and a read with a literal name.
+NATIVE = "csrc"
+SUFFIXES = frozenset({".cpp", ".cc", ".c", ".h", ".hpp"})
+GETENV = re.compile(r'\bgetenv\s*\(\s*"(\w+)"')
 Entry = dict[str, Any]
 
 
@@ -47,6 +52,8 @@ def extract_environment(trees: Trees) -> dict[str, Entry]:
                 first = found.setdefault(variable, entry)
                 if first["owner"] != tree.package:
                     first.setdefault("also", entry["at"])
+    for variable, at in _native(trees):
+        found.setdefault(variable, {"owner": "vllm_ascend", "at": at, "unlisted": True})
     return dict(sorted(found.items()))
 
 
@@ -57,6 +64,19 @@ def extract_environment_set(trees: Trees) -> dict[str, dict[str, str]]:
         for variable, node in _mentions(trees, module, ast.Store, ast.Del):
             found.setdefault(variable, {"at": module.at(node)})
     return dict(sorted(found.items()))
+
+
+def _native(trees: Trees) -> Iterator[tuple[str, str]]:
+    """Reads of the plugin's native code."""
+    root = trees.vllm_ascend.root
+    for path in sorted((root / NATIVE).rglob("*")):
+        if path.suffix in SUFFIXES and path.is_file():
+            data = path.read_bytes()
+            if b"getenv" in data:
+                relative = path.relative_to(root).as_posix()
+                for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
+                    for match in GETENV.finditer(line):
+                        yield match[1], f"{relative}:{number}"
 
 
 def _table(module: Module) -> Iterator[tuple[str, ast.expr, ast.expr]]:
