@@ -14,7 +14,7 @@ from ascend_compat.extract.backends import extract_backends
 from ascend_compat.extract.code import extract_code
 from ascend_compat.extract.custom_ops import extract_custom_ops
 from ascend_compat.extract.defaults import extract_defaults
-from ascend_compat.extract.documented import extract_documented
+from ascend_compat.extract.documented import extract_documented, extract_documented_features
 from ascend_compat.extract.knobs import extract_flags
 from ascend_compat.extract.modules import extract_modules
 from ascend_compat.extract.parsers import extract_parsers
@@ -22,6 +22,7 @@ from ascend_compat.extract.patches import extract_patches
 from ascend_compat.extract.reads import extract_reads
 from ascend_compat.extract.registry import extract_registry
 from ascend_compat.extract.subconfig import extract_config_keys
+from ascend_compat.extract.tested import extract_tested_models
 from ascend_compat.extract.tree import Trees
 from ascend_compat.extract.tutorials import extract_tutorials
 from ascend_compat.extract.variables import extract_environment, extract_environment_set
@@ -41,7 +42,9 @@ TABLES: dict[str, Callable[[Trees], Any]] = {
     "config_keys": extract_config_keys,
     "defaults": extract_defaults,
     "documented": extract_documented,
+    "documented_features": extract_documented_features,
     "tutorials": extract_tutorials,
+    "tested_models": extract_tested_models,
     "code": extract_code,
     "scheme_reads": extract_reads,
 }

@@ -15,7 +15,7 @@ SERVERS = re.compile(r"vllm\.entrypoints\.(?:\w+\.)*api_server")
 MODEL_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 FLAG = re.compile(r"-{1,2}[A-Za-z][\w.+-]*")
 DEPTH = 4
-#: What a launch is summed up as, and the flags that give it. ``None`` as value means that the flag takes none.
+#: What a launch is summed up as, and the flags that give it.
 SUMMARY = {
     "tp": ("--tensor-parallel-size", "-tp"),
     "dp": ("--data-parallel-size", "-dp"),
@@ -29,6 +29,8 @@ SUMMARY = {
     "tool_parser": ("--tool-call-parser",),
     "reasoning_parser": ("--reasoning-parser",),
 }
+SWITCHES = frozenset({"ep"})
+SIZES = frozenset({"tp", "dp", "pp", "pcp", "dcp", "max_model_len"})
 
 
 @dataclass(slots=True)
@@ -76,10 +78,14 @@ class Launch:
         """The values that decide where the model runs: sizes as integers, names as text."""
         out: dict[str, Any] = {}
         for name, flags in SUMMARY.items():
-            value = next((value or True for flag, value, _ in self.flags if flag in flags), None)
-            if value is None or (isinstance(value, str) and not re.fullmatch(r"[\w.-]+", value)):
-                continue
-            out[name] = int(value) if isinstance(value, str) and value.isdigit() else value
+            given = next((row for row in self.flags if row[0] in flags), None)
+            value = given[1] if given else None
+            if name in SWITCHES:
+                out.update({name: True} if given else {})
+            elif value is not None and value.isdigit():
+                out[name] = int(value)
+            elif value is not None and name not in SIZES and re.fullmatch(r"[\w.-]+", value):
+                out[name] = value
         method = next((value for flag, key, value, _ in self.keys if key == "method" and "spec" in flag), None)
         if isinstance(method, str):
             out["method"] = method

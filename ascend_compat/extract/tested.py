@@ -15,6 +15,8 @@ from ascend_compat.extract.shell import commands
 from ascend_compat.extract.tree import Trees
 
 FOLDERS = ("tests/e2e", "tests/multicard", "tests/singlecard", "tests/long_term")
+TESTS = re.compile(r"test_.*\.py|.*\.ya?ml")
+LITERAL = re.compile(r"""["'][\w.-]+/[\w.-]+["']""")
 #: Devices by the words of a folder.
 CARDS = re.compile(r"(?:^|/)(?:(one|single|two|four|eight|\d+)[_-]?cards?)(?:/|_|$)")
 WORDS = {"one": 1, "single": 1, "two": 2, "four": 4, "eight": 8}
@@ -42,7 +44,7 @@ def extract_tested_models(trees: Trees) -> dict[str, Any]:
         if not (root / folder).is_dir():
             continue
         for path in sorted((root / folder).rglob("*")):
-            if path.suffix not in (".py", ".yaml", ".yml") or not path.is_file():
+            if not TESTS.fullmatch(path.name) or not path.is_file():
                 continue
             text = path.read_text(encoding="utf-8-sig", errors="replace")
             rows, facts = _script(text) if path.suffix == ".py" else _config(text)
@@ -110,7 +112,7 @@ def _single(launch: Launch) -> dict[str, Any]:
 
 def _script(text: str) -> tuple[dict[str, int], dict[str, Any]]:
     """A Python test: literals that are given as a model, and the sizes that are given with them."""
-    if "/" not in text:
+    if not LITERAL.search(text):
         return {}, {}
     try:
         tree = ast.parse(text)

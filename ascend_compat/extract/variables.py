@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ascend_compat.extract.scan import last_name, literal_text, mentioning
-from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
+from ascend_compat.extract.scan import last_name, literal_text, texts
+from ascend_compat.extract.tree import Module, NotConstant, SourceTree, Trees, assignments
 from ascend_compat.extract.unset import ENVIRON, Function, Unset
 
 TABLES = (("vllm", "vllm.envs"), ("vllm_ascend", "vllm_ascend.envs"))
@@ -19,6 +19,8 @@ READS = frozenset({"getenv", "get", "setdefault", "pop"})
 NATIVE = "csrc"
 SUFFIXES = frozenset({".cpp", ".cc", ".c", ".h", ".hpp"})
 GETENV = re.compile(r'\bgetenv\s*\(\s*"(\w+)"')
+WORDS = ("environ", "getenv")
+WRITE = re.compile(rb"environ\s*\[")
 Entry = dict[str, Any]
 
 
@@ -46,12 +48,12 @@ def extract_environment(trees: Trees) -> dict[str, Entry]:
                 if first.get("default", first) != entry.get("default", first):
                     first.pop("default", None)
     for tree in reversed(trees.trees):
-        for module in mentioning(trees, tree, "environ", "getenv"):
-            for variable, node in _mentions(trees, module, ast.Load):
-                entry = {"owner": tree.package, "at": module.at(node), "unlisted": True}
-                first = found.setdefault(variable, entry)
-                if first["owner"] != tree.package:
-                    first.setdefault("also", entry["at"])
+        seen = {name for name, entry in found.items() if _noted(entry, tree.package)}
+        for variable, at in _reads(trees, tree, seen):
+            entry = {"owner": tree.package, "at": at, "unlisted": True}
+            first = found.setdefault(variable, entry)
+            if first["owner"] != tree.package:
+                first.setdefault("also", at)
     for variable, at in _native(trees):
         found.setdefault(variable, {"owner": "vllm_ascend", "at": at, "unlisted": True})
     return dict(sorted(found.items()))
@@ -60,9 +62,14 @@ def extract_environment(trees: Trees) -> dict[str, Entry]:
 def extract_environment_set(trees: Trees) -> dict[str, dict[str, str]]:
     """``{variable: {"at"}}`` of what the plugin itself puts into the environment, or takes out of it."""
     found: dict[str, dict[str, str]] = {}
-    for module in mentioning(trees, trees.vllm_ascend, "environ"):
-        for variable, node in _mentions(trees, module, ast.Store, ast.Del):
-            found.setdefault(variable, {"at": module.at(node)})
+    for name, data in texts(trees.vllm_ascend, "environ"):
+        lines = [data.count(b"\n", 0, match.start()) + 1 for match in WRITE.finditer(data)]
+        module = trees.module(name) if lines else None
+        for node in _around(module.tree, lines) if module else ():
+            key = _key(node, ast.Store, ast.Del)
+            variable = literal_text(trees, module, key) if module and key is not None else None
+            if module and variable:
+                found.setdefault(variable, {"at": module.at(node)})
     return dict(sorted(found.items()))
 
 
@@ -116,21 +123,66 @@ def _is_environ(node: ast.expr) -> bool:
     return last_name(node) == "environ" and ast.unparse(node) in ENVIRON
 
 
-def _mentions(trees: Trees, module: Module, *contexts: type[ast.expr_context]) -> Iterator[tuple[str, ast.AST]]:
-    """Uses of a variable by a constant name; calls and comparisons are reads."""
-    for node in ast.walk(module.tree):
-        key: ast.expr | None = None
-        if isinstance(node, ast.Subscript):
-            key = node.slice if isinstance(node.ctx, contexts) and _is_environ(node.value) else None
-        elif ast.Load not in contexts:
+def _noted(entry: Entry, package: str) -> bool:
+    """Whether an entry already has a place in a project."""
+    return any(entry.get(name, "").startswith(f"{package}/") for name in ("at", "also"))
+
+
+def _reads(trees: Trees, tree: SourceTree, seen: set[str]) -> Iterator[tuple[str, str]]:
+    """First reads of variables that are not in ``seen``.
+
+    A line that is a statement by itself, with literal names, says all there is; anything else needs its module.
+    """
+    for name, data in texts(tree, *WORDS):
+        lines: list[int] = []
+        for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
+            if any(word in line for word in WORDS):
+                alone = _alone(line.strip())
+                if alone is None or not all(variable in seen for variable in alone):
+                    lines.append(number)
+        module = trees.module(name) if lines else None
+        if module is None:
             continue
-        elif isinstance(node, ast.Call) and node.args and last_name(node.func) in READS:
-            func = node.func
-            owner = func.value if isinstance(func, ast.Attribute) else None
-            if last_name(func) == "getenv" or (owner is not None and _is_environ(owner)):
-                key = node.args[0]
-        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
-            key = node.left if _is_environ(node.comparators[0]) else None
-        name = literal_text(trees, module, key) if key is not None else None
-        if name:
-            yield name, node
+        for node in _around(module.tree, lines):
+            key = _key(node, ast.Load)
+            variable = literal_text(trees, module, key) if key is not None else None
+            if variable and variable not in seen:
+                seen.add(variable)
+                yield variable, module.at(node)
+
+
+def _alone(line: str) -> list[str] | None:
+    """Variables that a line reads, ``None`` when it is no statement or names one by another name."""
+    for text in (line, f"{line} pass" if line.endswith(":") else f"{{{line}}}"):
+        try:
+            tree = ast.parse(text.removeprefix("el"))
+        except (SyntaxError, ValueError):
+            continue
+        keys = [key for node in ast.walk(tree) if (key := _key(node, ast.Load)) is not None]
+        names = [key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
+        return names if len(names) == len(keys) else None
+    return None
+
+
+def _key(node: ast.AST, *contexts: type[ast.expr_context]) -> ast.expr | None:
+    """The name under which a node uses the environment; calls and comparisons are reads."""
+    if isinstance(node, ast.Subscript):
+        return node.slice if isinstance(node.ctx, contexts) and _is_environ(node.value) else None
+    if ast.Load not in contexts:
+        return None
+    if isinstance(node, ast.Call) and node.args and last_name(node.func) in READS:
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        if last_name(node.func) == "getenv" or (owner is not None and _is_environ(owner)):
+            return node.args[0]
+    elif isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+        return node.left if _is_environ(node.comparators[0]) else None
+    return None
+
+
+def _around(tree: ast.AST, lines: list[int]) -> Iterator[ast.AST]:
+    """Nodes that span one of the lines, in the order of the text."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        first, last = getattr(child, "lineno", None), getattr(child, "end_lineno", None)
+        if first is None or last is None or any(first <= line <= last for line in lines):
+            yield from _around(child, lines)

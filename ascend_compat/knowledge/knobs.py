@@ -28,13 +28,14 @@ class Unread(NamedTuple):
     """One name nobody reads: what kind of name it is, where it is used (``path:line`` each), and why it counts.
 
     ``reason`` is ``unread`` (no code reads it), ``unknown`` (the command refuses it) or ``fixed`` (it exists, and can't
-    be given).
+    be given). ``instead`` is a key of the same name that is read in another place.
     """
 
     kind: str
     name: str
     where: tuple[str, ...]
     reason: Literal["unread", "unknown", "fixed"]
+    instead: str = ""
 
 
 class Reader(BaseModel):
@@ -128,7 +129,16 @@ def _additional(pack: Mapping[str, Any], tutorials: Mapping[str, Any]) -> Iterat
     known = pack.get("additional_config") or {}
     for key, uses in tutorials.get("keys", {}).get(ADDITIONAL, {}).items():
         if known and not _knows_key(known, key.split(".")):
-            yield Unread("additional-config key", key, _places(pack, uses), "unread")
+            last = key.rpartition(".")[2]
+            instead = next((path for path in dotted_keys(known) if path.rpartition(".")[2] == last), "")
+            yield Unread("additional-config key", key, _places(pack, uses), "unread", instead)
+
+
+def dotted_keys(known: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Every key of an additional-config table with its sections, in order."""
+    for name, entry in known.items():
+        yield f"{prefix}{name}"
+        yield from dotted_keys(entry.get("keys", {}), f"{prefix}{name}.")
 
 
 def _knows_key(known: Mapping[str, Any], parts: list[str]) -> bool:
