@@ -14,7 +14,7 @@ from ascend_compat.extract.backends import extract_backends
 from ascend_compat.extract.code import extract_code
 from ascend_compat.extract.custom_ops import extract_custom_ops
 from ascend_compat.extract.defaults import extract_defaults
-from ascend_compat.extract.documented import extract_documented, extract_documented_features
+from ascend_compat.extract.documented import extract_documented, extract_documented_columns, extract_documented_features
 from ascend_compat.extract.knobs import extract_flags
 from ascend_compat.extract.modules import extract_modules
 from ascend_compat.extract.parsers import extract_parsers
@@ -42,6 +42,7 @@ TABLES: dict[str, Callable[[Trees], Any]] = {
     "config_keys": extract_config_keys,
     "defaults": extract_defaults,
     "documented": extract_documented,
+    "documented_columns": extract_documented_columns,
     "documented_features": extract_documented_features,
     "tutorials": extract_tutorials,
     "tested_models": extract_tested_models,

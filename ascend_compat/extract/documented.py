@@ -14,6 +14,8 @@ FEATURES = re.compile(r"supp?o\w*_features\.md")
 PAIRS = "feature_matrix.md"
 #: The legend of the pages.
 STATUS = {"✅": "supported", "🔵": "experimental", "❌": "unsupported", "🟡": "untested"}
+#: One character for each status of a feature.
+MARKS = {"+": "supported", "~": "experimental", "-": "unsupported", "?": "untested"}
 COMPATIBLE = {"🟠": "partly", "❌": "without"}
 #: Columns that are no feature.
 PLAIN = frozenset({"model", "support", "supported", "note", "supported hardware", "doc", "max-model-len"})
@@ -23,9 +25,11 @@ Row = tuple[int, dict[str, str]]
 def extract_documented(trees: Trees) -> dict[str, dict[str, Any]]:
     """``{row name: {"status", "hardware"?, "max_model_len"?, "tutorial"?, "features"?, "at"}}``.
 
-    A name's later rows carry their hardware in parentheses. ``features`` maps a status to the columns that have it.
+    A name's later rows carry their hardware in parentheses. ``features`` has one character for each of
+    :func:`extract_documented_columns`: the key of :data:`MARKS`, a space where the page says nothing.
     """
     found: dict[str, dict[str, Any]] = {}
+    columns = extract_documented_columns(trees)
     for relative, number, row in _tables(trees, re.compile(re.escape(MODELS))):
         name, status = _plain(row.get("model", "")), row.get("support", row.get("supported", ""))
         if not name or not (status or row.get("note")):
@@ -40,13 +44,10 @@ def extract_documented(trees: Trees) -> dict[str, dict[str, Any]]:
         tutorial = re.search(r"\(([^()\s]*\.md)\)", row.get("doc", ""))
         if tutorial:
             entry["tutorial"] = tutorial[1].rpartition("tutorials/")[2]
-        features: dict[str, list[str]] = {}
-        for column, cell in row.items():
-            word = _status(cell) if column not in PLAIN else None
-            if word:
-                features.setdefault(word, []).append(column)
-        if features:
-            entry["features"] = features
+        words = (_status(row.get(column, "")) for column in columns)
+        features = "".join(next((mark for mark, meant in MARKS.items() if meant == word), " ") for word in words)
+        if features.strip():
+            entry["features"] = features.rstrip()
         entry["at"] = f"{relative}:{number}"
         if name in found and hardware:
             name = f"{name} ({hardware})"
@@ -54,6 +55,14 @@ def extract_documented(trees: Trees) -> dict[str, dict[str, Any]]:
     if not found:
         trees.unfollowed.append(f"docs/**/{MODELS}: not found")
     return dict(sorted(found.items()))
+
+
+def extract_documented_columns(trees: Trees) -> list[str]:
+    """The features that the matrix of models has columns for, in the order they first appear."""
+    seen: dict[str, None] = {}
+    for _, _, row in _tables(trees, re.compile(re.escape(MODELS))):
+        seen.update(dict.fromkeys(column for column in row if column and column not in PLAIN))
+    return list(seen)
 
 
 def extract_documented_features(trees: Trees) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
 PACKAGE = "vllm.config"
 MARKS = frozenset({"config", "dataclass"})
 #: Longer lists are names of models or methods that another table holds.
-MOST_CHOICES = 60
+MOST_CHOICES = 40
 
 
 def extract_config_keys(trees: Trees) -> dict[str, dict[str, Any]]:

@@ -31,18 +31,18 @@ RUNNERS = re.compile(r"Runner|Server|LLM|snapshot_download")
 
 
 def extract_tested_models(trees: Trees) -> dict[str, Any]:
-    """``{"files": [{"path", "soc"?, "npus"?, "tp"?, ...}], "models": {id: "file:line file:line"}}``.
+    """``{"folders": [...], "files": [{"in", "name", "soc"?, "npus"?, ...}], "models": {id: "file:line file:line"}}``.
 
-    ``soc`` and ``npus`` come from the folder, the file's name, its own fields, or the workflow that runs it; sizes and
-    quantization are given where a file uses one value only.
+    A file is its folder's index and its name; a model's places have the index of the file. ``soc`` and ``npus`` come
+    from the folder, the file's name, its own fields, or the workflow that runs it; sizes and quantization are given
+    where a file uses one value only.
     """
     root = trees.vllm_ascend.root
     where = machines(trees)
     files: list[dict[str, Any]] = []
+    folders: dict[str, int] = {}
     models: dict[str, list[str]] = {}
     for folder in FOLDERS:
-        if not (root / folder).is_dir():
-            continue
         for path in sorted((root / folder).rglob("*")):
             if not TESTS.fullmatch(path.name) or not path.is_file():
                 continue
@@ -50,12 +50,16 @@ def extract_tested_models(trees: Trees) -> dict[str, Any]:
             rows, facts = _script(text) if path.suffix == ".py" else _config(text)
             if rows:
                 relative = path.relative_to(root).as_posix()
-                files.append({"path": relative, **_place(relative, where), **facts})
-                for name, line in rows.items():
-                    models.setdefault(name, []).append(f"{len(files) - 1}:{line}")
+                home, _, name = relative.rpartition("/")
+                folders.setdefault(home, len(folders))
+                facts.pop("max_model_len", None)
+                files.append({"in": folders[home], "name": name, **_place(relative, where), **facts})
+                for model, line in rows.items():
+                    models.setdefault(model, []).append(f"{len(files) - 1}:{line}")
     if not models:
         trees.unfollowed.append(f"{', '.join(FOLDERS)}: no tested model found")
-    return {"files": files, "models": {name: " ".join(places) for name, places in sorted(models.items())}}
+    joined = {model: " ".join(places) for model, places in sorted(models.items())}
+    return {"folders": list(folders), "files": files, "models": joined}
 
 
 def _place(relative: str, where: dict[str, tuple[str, int | None]]) -> dict[str, Any]:

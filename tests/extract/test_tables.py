@@ -169,7 +169,7 @@ def make(parser):
     cache = "class CacheConfig:\n    share: float = 0.9\n    caching: bool | None = None\n"
     whole = "from vllm.config.cache import CacheConfig\n@config\nclass VllmConfig:\n    sharing: CacheConfig | None\n"
     files = {
-        "v/vllm/entrypoints/cli/serve.py": "from vllm.entrypoints.anywhere.args import make\ndef init(p):\n    make(p.parser)",
+        "v/vllm/entrypoints/cli/serve.py": "from vllm.entrypoints.anywhere.args import make\nmake(command.parser)\n",
         "v/vllm/engine/options.py": arguments,
         "v/vllm/entrypoints/anywhere/args.py": "from vllm.engine.options import EngineArgs\n" + front,
         "v/vllm/config/cache.py": "@config\n" + cache,

@@ -32,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
         return _compare(args)
     if args.release is not None:
         return _unread(args)
+    from ascend_compat.knowledge.knobs import load_readers
     from ascend_compat.memory.soc import load_soc_rules
     from ascend_compat.report.catalog import LANGUAGES, templates
 
@@ -39,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
     releases = rules.releases()
     for release in releases:
         rules.pack(release)
-    curated = (rules.casts, rules.hardware, rules.externals, load_soc_rules(rules.directory / "curated"))
+    soc = load_soc_rules(rules.directory / "curated")
+    curated = (rules.casts, rules.hardware, rules.externals, soc, load_readers(rules.directory))
     messages = sum(len(templates(lang)) for lang in LANGUAGES)
     output.write(f"{len(releases)} packs, {len(curated)} curated files, {messages} messages: readable\n", args.output)
     return exit_codes.OK
