@@ -1,4 +1,4 @@
-"""Keys that the plugin reads from ``--additional-config``, with the keys of their sections."""
+"""Keys that are read from ``--additional-config``, with the keys of their sections."""
 
 from __future__ import annotations
 
@@ -6,155 +6,207 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from ascend_compat.extract.defaults import field_default, is_option
 from ascend_compat.extract.scan import last_name, literal_text, mentioning
+from ascend_compat.extract.sections import Read, Scope, Section, callee, keyed, scopes
 from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
 
 WORD = "additional_config"
+#: Sections inside sections that are followed.
+DEPTH = 4
 Entry = dict[str, Any]
-#: Key, its default expression where the read gives one, and the node that reads it.
-Read = tuple[str, ast.expr | None, ast.AST]
+Entries = dict[str, Entry]
 
 
-def extract_additional_config(trees: Trees) -> dict[str, Entry]:
-    """``{key: {"at", "default"?, "keys"?}}``; ``keys`` holds the entries of a section that a class or a read opens."""
-    found: dict[str, Entry] = {}
-    for module in mentioning(trees, trees.vllm_ascend, WORD):
-        for scope in ast.walk(module.tree):
-            if isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                _scope(trees, module, scope, found)
+def extract_additional_config(trees: Trees) -> Entries:
+    """``{key: {"at", "default"?, "keys"?, "open"?}}``; ``keys`` holds the entries of a section, in the same form.
+
+    The plugin's reads come first, then the engine's. An ``open`` section takes any key.
+    A section is followed through names, helpers that take the key as an argument, and the functions and classes it is
+    handed to. The fields of a configuration class that takes the whole mapping as keyword arguments are keys too.
+    """
+    found: Entries = {}
+    walk = _Walk(trees)
+    for tree in trees.trees:
+        for module in mentioning(trees, tree, WORD):
+            for scope in scopes(module):
+                if not scope.mentions(WORD):
+                    continue
+                walk.section(scope, Section(frozenset({WORD}), attribute=WORD), found, 0)
     if not found:
         trees.unfollowed.append(f"{WORD}: no read found")
+    return _sorted(found)
+
+
+def _sorted(found: Entries) -> Entries:
     for entry in found.values():
         if "keys" in entry:
-            entry["keys"] = dict(sorted(entry["keys"].items()))
+            entry["keys"] = _sorted(entry["keys"])
     return dict(sorted(found.items()))
 
 
-def _scope(trees: Trees, module: Module, scope: ast.AST, found: dict[str, Entry]) -> None:
-    aliases = {WORD}
-    for node in ast.walk(scope):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and _whole(node.value):
-            aliases.add(node.targets[0].id)
-    sections: dict[str, str] = {}
-    for key, default, at in _reads(trees, module, scope, aliases):
-        entry = found.setdefault(key, {"at": module.at(at)})
-        _add_default(trees, module, entry, default)
-        for node in ast.walk(scope):
-            if isinstance(node, ast.Assign) and node.value is at and isinstance(node.targets[0], ast.Name):
-                sections[node.targets[0].id] = key
-    for name, key in sections.items():
-        nested = [*_nodes(trees, module, _reads(trees, module, scope, {name})), *_classes(trees, module, scope, name)]
-        _merge(found[key], nested)
-    for key, outer in _direct(trees, module, scope, aliases):
-        _merge(found[key], _nodes(trees, module, [outer]))
+class _Walk:
+    """Follows one mapping through the tree; entries are added to the table that is passed along."""
+
+    def __init__(self, trees: Trees) -> None:
+        self.trees = trees
+        #: Tables of sections that take any key, by identity.
+        self.open: set[int] = set()
+
+    def section(self, scope: Scope, section: Section, found: Entries, depth: int) -> None:
+        """Add what a function reads from a mapping."""
+        section = section.grown(scope)
+        for key, default, node in self.reads(scope, section):
+            entry = found.setdefault(key, {"at": scope.module.at(node)})
+            self.default(scope.module, entry, default)
+            if depth < DEPTH:
+                keys: Entries = {}
+                inner = Section(frozenset(), node=node)
+                if inner.used(scope):
+                    self.section(scope, inner, keys, depth + 1)
+                if id(keys) in self.open:
+                    self.open.discard(id(keys))
+                    entry["open"] = True
+                _merge(entry, keys)
+        if depth < DEPTH:
+            self.calls(scope, section, found, depth)
+
+    def reads(self, scope: Scope, section: Section) -> Iterator[Read]:
+        """``section.get(key, default)``, ``section[key]``, ``key in section``, and calls of helpers with a key."""
+        for node in scope.nodes():
+            key: ast.expr | None = None
+            default: ast.expr | None = None
+            if isinstance(node, ast.Call):
+                func = node.func
+                if isinstance(func, ast.Attribute) and func.attr in ("get", "pop") and section.is_(func.value):
+                    key, default = (*node.args, None, None)[:2]
+                else:
+                    yield from self.helped(scope, section, node)
+            elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and section.is_(node.value):
+                key = node.slice
+            elif isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+                key = node.left if section.is_(node.comparators[0]) else None
+            name = literal_text(self.trees, scope.module, key) if key is not None else None
+            if name is not None:
+                yield name, default, node
+
+    def helped(self, scope: Scope, section: Section, call: ast.Call) -> Iterator[Read]:
+        """A call of a function that reads a key it is given; one outside the tree takes the key after the mapping."""
+        given = [index for index, arg in enumerate(call.args) if section.is_(arg)]
+        words = [word.arg for word in call.keywords if word.arg and section.is_(word.value)]
+        if not given and not words and last_name(call.func) not in scope.inner():
+            return
+        target = callee(self.trees, scope, call.func)
+        if target is None or not isinstance(target.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            key = next((call.args[i + 1] for i in given if len(call.args) > i + 1), None)
+            if target is None and isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield key.value, None, call
+            return
+        owners = {name for index in given if (name := target.parameter(index))}
+        owners.update(words)
+        if target.nested:
+            owners |= section.names
+        bound = target.bound(call)
+        for parameter, default in keyed(target.node, owners):
+            name = literal_text(self.trees, scope.module, bound.get(parameter))
+            if name is not None:
+                given_default = bound.get(default.id) if isinstance(default, ast.Name) else default
+                yield name, given_default, call
+
+    def calls(self, scope: Scope, section: Section, found: Entries, depth: int) -> None:
+        """Functions and classes that are handed the mapping, whole or as keyword arguments."""
+        for call in scope.nodes():
+            if not isinstance(call, ast.Call):
+                continue
+            spread = next((w.value for w in call.keywords if w.arg is None and section.is_(w.value)), None)
+            places = [index for index, arg in enumerate(call.args) if section.is_(arg)]
+            words = [w.arg for w in call.keywords if w.arg is not None and section.is_(w.value)]
+            if spread is None and not places and not words:
+                continue
+            target = callee(self.trees, scope, call.func)
+            if target is None or target.nested:
+                continue
+            if isinstance(target.node, ast.ClassDef):
+                if spread is not None:
+                    hidden = section.hidden | {w.arg for w in call.keywords if w.arg}
+                    self.fields(target.module, target.node, found, hidden, depth)
+                continue
+            if spread is not None:
+                self.keywords(target, found)
+            for name in [*(target.parameter(index) for index in places), *words]:
+                if name is not None and name != WORD:
+                    self.section(target, Section(frozenset({name})), found, depth + 1)
+                    self.table(target, name, found)
+
+    def fields(self, module: Module, cls: ast.ClassDef, found: Entries, hidden: set[str], depth: int) -> None:
+        """Fields of a configuration class; a field that is given otherwise is no key, but its section's keys are."""
+        for fqn in self.trees.lineage(f"{module.name}:{cls.name}"):
+            home, node = self.trees.find_class(fqn) or (None, None)
+            for field in node.body if node is not None else []:
+                if home is None or not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+                    continue
+                name = field.target.id
+                if name.startswith("_") or not is_option(field) or (name in hidden and name not in found):
+                    continue
+                entry = found.setdefault(name, {"at": home.at(field)})
+                self.default(home, entry, field_default(field.value))
+                inner = self._section_class(home, field.annotation)
+                if inner is not None and depth < DEPTH:
+                    keys: Entries = {}
+                    self.fields(*inner, keys, set(), depth + 1)
+                    _merge(entry, keys)
+
+    def _section_class(self, module: Module, annotation: ast.expr) -> tuple[Module, ast.ClassDef] | None:
+        """The configuration class of a field: one of the plugin's, with fields of its own."""
+        for node in ast.walk(annotation):
+            name = last_name(node)
+            found = self.trees.resolve(module, name) if name else None
+            if found and found.module and isinstance(found.node, ast.ClassDef) and found.node.decorator_list:
+                return found.module, found.node
+        return None
+
+    def keywords(self, init: Scope, found: Entries) -> None:
+        """Parameters with a default of a function that takes the mapping as keyword arguments."""
+        assert not isinstance(init.node, ast.ClassDef)
+        args, defaults = init.node.args.args, init.node.args.defaults
+        pairs = [*zip(args[len(args) - len(defaults) :], defaults, strict=True)]
+        pairs += [(a, v) for a, v in zip(init.node.args.kwonlyargs, init.node.args.kw_defaults, strict=True) if v]
+        for arg, value in pairs:
+            self.default(init.module, found.setdefault(arg.arg, {"at": init.module.at(arg)}), value)
+        if init.node.args.kwarg:
+            self.section(init, Section(frozenset({init.node.args.kwarg.arg})), found, DEPTH)
+
+    def table(self, init: Scope, name: str, found: Entries) -> None:
+        """A mapping that is looped over is checked against a table of the class; without one it takes any key."""
+        if not any(
+            isinstance(node, ast.Attribute) and node.attr == "items" and last_name(node.value) == name
+            for node in init.nodes()
+        ):
+            return
+        self.open.add(id(found))
+        for table, value in assignments(init.cls.body) if init.cls else []:
+            if isinstance(value, ast.Dict) and "default" in table.lower():
+                self.open.discard(id(found))
+                for key, row in zip(value.keys, value.values, strict=True):
+                    text = literal_text(self.trees, init.module, key)
+                    if text is not None and key is not None:
+                        self.default(init.module, found.setdefault(text, {"at": init.module.at(key)}), row)
+
+    def default(self, module: Module, entry: Entry, default: ast.expr | None) -> None:
+        """The default of a read where it is literal; the first one counts."""
+        if default is None or "default" in entry:
+            return
+        try:
+            value = self.trees.constant(module, default)
+        except NotConstant:
+            return
+        if value is None or isinstance(value, (bool, int, float, str)):
+            entry["default"] = value
 
 
-def _whole(value: ast.expr) -> bool:
-    """Whether an expression is the whole configuration: ``x.additional_config``, with a fallback or a condition."""
-    if isinstance(value, ast.IfExp):
-        return _whole(value.body)
-    if isinstance(value, ast.BoolOp):
-        return _whole(value.values[0])
-    if isinstance(value, ast.Call) and last_name(value.func) == "getattr" and len(value.args) > 1:
-        return isinstance(value.args[1], ast.Constant) and value.args[1].value == WORD
-    return last_name(value) == WORD
-
-
-def _reads(trees: Trees, module: Module, scope: ast.AST, owners: set[str]) -> Iterator[Read]:
-    """``owner.get(key, default)``, ``owner[key]``, ``key in owner``, and helpers called with owner and key."""
-    for node in ast.walk(scope):
-        key: ast.expr | None = None
-        default: ast.expr | None = None
-        if isinstance(node, ast.Call):
-            func = node.func
-            if isinstance(func, ast.Attribute) and func.attr == "get" and last_name(func.value) in owners and node.args:
-                key, default = node.args[0], node.args[1] if len(node.args) > 1 else None
-            else:
-                key = next((b for a, b in zip(node.args, node.args[1:], strict=False) if last_name(a) in owners), None)
-                key = key if isinstance(key, ast.Constant) else None
-        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and last_name(node.value) in owners:
-            key = node.slice
-        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
-            key = node.left if last_name(node.comparators[0]) in owners else None
-        name = literal_text(trees, module, key) if key is not None else None
-        if name is not None:
-            yield name, default, node
-
-
-def _direct(trees: Trees, module: Module, scope: ast.AST, owners: set[str]) -> Iterator[tuple[str, Read]]:
-    """``owner.get(section, {}).get(key, default)``."""
-    outer = {node: key for key, _, node in _reads(trees, module, scope, owners)}
-    for node in ast.walk(scope):
-        func = node.func if isinstance(node, ast.Call) else None
-        if isinstance(node, ast.Call) and isinstance(func, ast.Attribute) and func.attr == "get" and node.args:
-            key = literal_text(trees, module, node.args[0]) if func.value in outer else None
-            if key is not None:
-                yield outer[func.value], (key, node.args[1] if len(node.args) > 1 else None, node)
-
-
-def _classes(trees: Trees, module: Module, scope: ast.AST, name: str) -> Iterator[tuple[str, Entry]]:
-    """What the class that takes a section reads: keyword parameters, or reads of its parameter."""
-    for call in ast.walk(scope):
-        if not isinstance(call, ast.Call):
-            continue
-        spread = any(word.arg is None and last_name(word.value) == name for word in call.keywords)
-        place = next((i for i, arg in enumerate(call.args) if last_name(arg) == name), None)
-        resolved = trees.resolve(module, last_name(call.func)) if spread or place is not None else None
-        if resolved is None or resolved.module is None or not isinstance(resolved.node, ast.ClassDef):
-            continue
-        for init in resolved.node.body:
-            if isinstance(init, ast.FunctionDef) and init.name == "__init__":
-                if spread:
-                    yield from _keywords(trees, resolved.module, init)
-                elif place is not None and len(init.args.args) > place + 1:
-                    parameter = init.args.args[place + 1].arg
-                    yield from _parameter(trees, resolved.module, resolved.node, init, parameter)
-
-
-def _keywords(trees: Trees, module: Module, init: ast.FunctionDef) -> Iterator[tuple[str, Entry]]:
-    args, defaults = init.args.args[1:], init.args.defaults
-    pairs = [*zip(args[len(args) - len(defaults) :], defaults, strict=True)]
-    pairs += [(arg, value) for arg, value in zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True) if value]
-    yield from _nodes(trees, module, [(arg.arg, value, arg) for arg, value in pairs])
-    if init.args.kwarg:
-        yield from _nodes(trees, module, _reads(trees, module, init, {init.args.kwarg.arg}))
-
-
-def _parameter(
-    trees: Trees, module: Module, cls: ast.ClassDef, init: ast.FunctionDef, name: str
-) -> Iterator[tuple[str, Entry]]:
-    yield from _nodes(trees, module, _reads(trees, module, init, {name}))
-    if not any(
-        isinstance(n, ast.Attribute) and n.attr == "items" and last_name(n.value) == name for n in ast.walk(init)
-    ):
-        return
-    # A section that is looped over is checked against a table of the class.
-    for table, value in assignments(cls.body):
-        if isinstance(value, ast.Dict) and "default" in table.lower():
-            rows = [(literal_text(trees, module, k), v, k) for k, v in zip(value.keys, value.values, strict=True)]
-            yield from _nodes(
-                trees, module, [(k, v, node) for k, v, node in rows if k is not None and node is not None]
-            )
-
-
-def _nodes(trees: Trees, module: Module, reads: Iterator[Read] | list[Read]) -> Iterator[tuple[str, Entry]]:
-    for key, default, node in reads:
-        entry: Entry = {"at": module.at(node)}
-        _add_default(trees, module, entry, default)
-        yield key, entry
-
-
-def _merge(entry: Entry, nested: Iterator[tuple[str, Entry]] | list[tuple[str, Entry]]) -> None:
-    for key, inner in nested:
-        entry.setdefault("keys", {}).setdefault(key, inner)
-
-
-def _add_default(trees: Trees, module: Module, entry: Entry, default: ast.expr | None) -> None:
-    if default is None or "default" in entry:
-        return
-    try:
-        value = trees.constant(module, default)
-    except NotConstant:
-        return
-    if value is None or isinstance(value, (bool, int, float, str)):
-        entry["default"] = value
+def _merge(entry: Entry, keys: Entries) -> None:
+    """Keys of a section that were not known; sections inside it are merged too."""
+    for key, inner in keys.items():
+        known = entry.setdefault("keys", {}).setdefault(key, inner)
+        if known is not inner:
+            _merge(known, inner.get("keys", {}))

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ascend_compat.extract.additional import extract_additional_config
 from ascend_compat.extract.backends import extract_backends
 from ascend_compat.extract.code import extract_code
 from ascend_compat.extract.custom_ops import extract_custom_ops
 from ascend_compat.extract.defaults import extract_defaults
-from ascend_compat.extract.documented import extract_documented
+from ascend_compat.extract.documented import extract_documented, extract_documented_columns, extract_documented_features
 from ascend_compat.extract.kernels import extract_kernels
-from ascend_compat.extract.knobs import extract_additional_config, extract_environment, extract_flags
+from ascend_compat.extract.knobs import extract_flags
 from ascend_compat.extract.modules import extract_modules
 from ascend_compat.extract.origin.stated import same_release, tree_version
 from ascend_compat.extract.parsers import extract_parsers
@@ -24,7 +25,11 @@ from ascend_compat.extract.patches import extract_patches
 from ascend_compat.extract.progress import Progress, silent
 from ascend_compat.extract.reads import extract_reads
 from ascend_compat.extract.registry import extract_registry
+from ascend_compat.extract.subconfig import extract_config_keys
+from ascend_compat.extract.tested import extract_tested_models
 from ascend_compat.extract.tree import Trees
+from ascend_compat.extract.tutorials import extract_tutorials
+from ascend_compat.extract.variables import extract_environment, extract_environment_set
 from ascend_compat.extract.versions import extract_versions
 
 SCHEMA = 1
@@ -35,10 +40,16 @@ TABLES: dict[str, Callable[[Trees], Any]] = {
     "patches": extract_patches,
     "attention_backends": extract_backends,
     "environment": extract_environment,
+    "environment_set": extract_environment_set,
     "additional_config": extract_additional_config,
     "flags": extract_flags,
+    "config_keys": extract_config_keys,
     "defaults": extract_defaults,
     "documented": extract_documented,
+    "documented_columns": extract_documented_columns,
+    "documented_features": extract_documented_features,
+    "tutorials": extract_tutorials,
+    "tested_models": extract_tested_models,
     "code": extract_code,
     "scheme_reads": extract_reads,
     "kernel_tables": extract_kernels,

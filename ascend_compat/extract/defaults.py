@@ -42,7 +42,7 @@ def _fields(trees: Trees, module: Module, cls: ast.ClassDef) -> Iterator[tuple[s
         if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name) or node.value is None:
             continue
         local[node.target.id] = node.value
-        expression = _default(node.value)
+        expression = field_default(node.value)
         if isinstance(expression, ast.Name):
             expression = local.get(expression.id, expression)
         try:
@@ -61,7 +61,7 @@ def is_option(field: ast.AnnAssign) -> bool:
     return not any(w.arg == "init" and isinstance(w.value, ast.Constant) and w.value.value is False for w in words)
 
 
-def _default(value: ast.expr) -> ast.expr | None:
+def field_default(value: ast.expr | None) -> ast.expr | None:
     """The default a field declares, through ``Field(default=...)``."""
     if not isinstance(value, ast.Call) or last_name(value.func).lower() != "field":
         return value

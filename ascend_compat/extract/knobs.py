@@ -1,134 +1,100 @@
-"""What a user can turn: environment variables, flags of ``vllm serve``, keys of ``--additional-config``."""
+"""Flags of ``vllm serve``."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
-from ascend_compat.extract.additional import extract_additional_config
 from ascend_compat.extract.defaults import is_option
-from ascend_compat.extract.scan import last_name, literal_text, mentioning
-from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
-from ascend_compat.extract.unset import ENVIRON, READERS, Function, Unset
+from ascend_compat.extract.scan import last_name, literal_text
+from ascend_compat.extract.subconfig import configuration_of
+from ascend_compat.extract.tree import Module, Trees
 
-__all__ = ["extract_additional_config", "extract_environment", "extract_flags"]
-
-ENVIRONMENTS = (("vllm", "vllm.envs"), ("vllm_ascend", "vllm_ascend.envs"))
-#: The plugin's module that is always imported: what it puts into the environment is set.
-PLATFORM = "vllm_ascend.platform"
-FLAG_MODULES = ("vllm.engine.arg_utils", "vllm.entrypoints.openai.cli_args", "vllm.entrypoints.cli.serve")
-READS = READERS | {"os.environ.setdefault", "environ.setdefault"}
+#: The command; every other module is found from here.
+SERVE = "vllm.entrypoints.cli.serve"
+WHOLE = "vllm.config:VllmConfig"
 
 
-def extract_environment(trees: Trees) -> dict[str, dict[str, Any]]:
-    """``{variable: {"owner", "at", "default"?}}``: the tables of both ``envs`` modules, then reads anywhere else.
+@dataclass(frozen=True, slots=True)
+class _Flag:
+    """One argument: its long and short spellings, whether it has a ``--no-`` form, its configuration class."""
 
-    ``default`` is the Python value of the table's entry in an environment that sets nothing; it is absent where that is
-    not certain, and where both tables name the variable and differ.
-    """
-    given = _given(trees)
-    found: dict[str, dict[str, Any]] = {}
-    for owner, name in ENVIRONMENTS:
-        module = trees.module(name)
-        rows = list(_table(module)) if module else []
-        if module is None or not rows:
-            trees.unfollowed.append(f"{name}: no table of environment variables")
-            continue
-        unset = Unset(trees, module, given)
-        for variable, key, value in rows:
-            entry = {"owner": owner, "at": module.at(key), **_default(unset, value)}
-            first = found.setdefault(variable, entry)
-            if first.get("default", first) != entry.get("default", first):
-                first.pop("default", None)
-    for tree in reversed(trees.trees):
-        for module in mentioning(trees, tree, "environ", "getenv"):
-            for variable, node in _reads(trees, module):
-                found.setdefault(variable, {"owner": tree.package, "at": module.at(node)})
-    return dict(sorted(found.items()))
-
-
-def _table(module: Module) -> Iterator[tuple[str, ast.expr, ast.expr]]:
-    """Rows of the module-level dictionaries whose values are all callables by the look of them."""
-    for _, table in assignments(module.tree.body):
-        if not isinstance(table, ast.Dict) or not any(isinstance(value, ast.Lambda) for value in table.values):
-            continue
-        for key, value in zip(table.keys, table.values, strict=True):
-            if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                yield key.value, key, value
-
-
-def _default(unset: Unset, value: ast.expr) -> dict[str, Any]:
-    try:
-        function = unset.value(value)
-        result = unset.call(function, (), {}) if isinstance(function, Function) else function
-    except NotConstant:
-        return {}
-    return {"default": result} if result is None or isinstance(result, (bool, int, float, str)) else {}
-
-
-def _given(trees: Trees) -> dict[str, str]:
-    """Variables that the plugin's platform module sets to a literal when it is imported."""
-    module = trees.module(PLATFORM)
-    out: dict[str, str] = {}
-    for node in module.tree.body if module else []:
-        target = node.targets[0] if isinstance(node, ast.Assign) else None
-        if isinstance(target, ast.Subscript) and ast.unparse(target.value) in ENVIRON and isinstance(node, ast.Assign):
-            assert module is not None
-            name, value = (literal_text(trees, module, part) for part in (target.slice, node.value))
-            if name is not None and value is not None:
-                out[name] = value
-    return out
-
-
-def _reads(trees: Trees, module: Module) -> Iterator[tuple[str, ast.AST]]:
-    """Reads of a variable by a constant name; assignments and deletions are not reads."""
-    for node in ast.walk(module.tree):
-        key: ast.expr | None = None
-        if isinstance(node, ast.Call) and node.args and isinstance(node.func, (ast.Attribute, ast.Name)):
-            key = node.args[0] if ast.unparse(node.func) in READS else None
-        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
-            key = node.slice if ast.unparse(node.value) in ENVIRON else None
-        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
-            key = node.left if ast.unparse(node.comparators[0]) in ENVIRON else None
-        name = literal_text(trees, module, key) if key is not None else None
-        if name:
-            yield name, node
+    names: tuple[str, ...]
+    both: bool
+    at: str
+    config: str | None = None
 
 
 def extract_flags(trees: Trees) -> dict[str, dict[str, str]]:
-    """``{"--flag": {"at"}}``: ``add_argument`` literals, and the fields of classes that turn theirs into flags.
+    """``{"--flag": {"at", "config"?}}``, and ``{"-f": {"at", "of"}}`` for short spellings.
 
-    A flag of a boolean field has its ``--no-`` form too, as ``argparse.BooleanOptionalAction`` gives it.
+    They are ``add_argument`` literals, and the fields of classes that turn theirs into flags. A flag of a boolean field
+    has its ``--no-`` form too, as ``argparse.BooleanOptionalAction`` gives it. ``config`` is the configuration class
+    whose fields are the keys of the flag's JSON.
     """
     found: dict[str, dict[str, str]] = {}
-    for name in FLAG_MODULES:
-        module = trees.module(name)
-        if module is None:
-            trees.unfollowed.append(f"{name}: not found")
-            continue
-        for flag, both, at in (*_arguments(trees, module), *_fields(trees, module)):
-            found.setdefault(flag, {"at": at})
-            if both:
-                found.setdefault(f"--no-{flag[2:]}", {"at": at})
+    for module in _modules(trees):
+        for flag in (*_arguments(trees, module), *_fields(trees, module)):
+            long = [name for name in flag.names if name.startswith("--")]
+            config = flag.config or (_configuration(trees, WHOLE, long[0][2:].replace("-", "_")) if long else None)
+            for name in flag.names:
+                entry = {"at": flag.at, **({"of": long[0]} if long and name not in long else {})}
+                found.setdefault(name, entry | ({"config": config} if config and name in long else {}))
+                if flag.both and name in long:
+                    found.setdefault(f"--no-{name[2:]}", {"at": flag.at})
+    if not found:
+        trees.unfollowed.append(f"{SERVE}: no flag found")
     return dict(sorted(found.items()))
 
 
-def _arguments(trees: Trees, module: Module) -> Iterator[tuple[str, bool, str]]:
+def _modules(trees: Trees) -> list[Module]:
+    """The module of the command, then those of the functions and classes that are handed its parser."""
+    out: list[Module] = []
+    pending = [SERVE]
+    while pending:
+        module = trees.module(pending.pop(0))
+        if module is None or module in out:
+            continue
+        out.append(module)
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and any(last_name(arg).endswith("parser") for arg in node.args):
+                head = ast.unparse(node.func).partition(".")[0]
+                found = trees.resolve(module, head)
+                if found and found.module and isinstance(found.node, (ast.ClassDef, ast.FunctionDef)):
+                    pending.append(found.module.name)
+    if not out:
+        trees.unfollowed.append(f"{SERVE}: not found")
+    return out
+
+
+def _arguments(trees: Trees, module: Module) -> Iterator[_Flag]:
     sources = _sources(module)
     for node in ast.walk(module.tree):
         if not isinstance(node, ast.Call) or last_name(node.func) != "add_argument":
             continue
         both = any(word.arg == "action" and last_name(word.value) == "BooleanOptionalAction" for word in node.keywords)
-        for word in node.keywords:
-            value = word.value
-            if word.arg is None and isinstance(value, ast.Subscript):
-                field = literal_text(trees, module, value.slice)
-                both = both or _is_boolean(trees, module, sources.get(last_name(value.value), ""), field or "")
-        for arg in node.args:
-            flag = literal_text(trees, module, arg) if isinstance(arg, ast.Constant) else None
-            if flag and flag.startswith("--"):
-                yield flag, both, module.at(node)
+        config: str | None = None
+        for field, source in _spread(trees, module, node):
+            owner = trees.resolve(module, sources.get(source, ""))
+            fqn = owner.fqn if owner and owner.node is not None else ""
+            both = both or _is_boolean(trees, fqn, field)
+            config = config or _configuration(trees, fqn, field)
+        names = tuple(
+            text
+            for arg in node.args
+            if isinstance(arg, ast.Constant) and (text := literal_text(trees, module, arg)) and text.startswith("-")
+        )
+        if names:
+            yield _Flag(names, both, module.at(node), config)
+
+
+def _spread(trees: Trees, module: Module, call: ast.Call) -> Iterator[tuple[str, str]]:
+    """Fields whose keyword arguments a call takes over, and the name that holds them: ``**name["field"]``."""
+    for word in call.keywords:
+        for node in ast.walk(word.value) if word.arg is None else ():
+            if isinstance(node, ast.Subscript):
+                yield literal_text(trees, module, node.slice) or "", last_name(node.value)
 
 
 def _sources(module: Module) -> dict[str, str]:
@@ -141,14 +107,28 @@ def _sources(module: Module) -> dict[str, str]:
     return out
 
 
-def _is_boolean(trees: Trees, module: Module, cls: str, field: str) -> bool:
-    resolved = trees.resolve(module, cls) if cls else None
-    for fqn in trees.lineage(resolved.fqn) if resolved and resolved.node is not None else []:
-        found = trees.find_class(fqn)
+def _field(trees: Trees, fqn: str, field: str) -> tuple[Module, ast.AnnAssign] | None:
+    """A field of a class or of one it descends from."""
+    for name in trees.lineage(fqn) if fqn else ():
+        found = trees.find_class(name)
         for node in found[1].body if found else []:
-            if isinstance(node, ast.AnnAssign) and last_name(node.target) == field:
-                return _boolean(node)
-    return False
+            if found and isinstance(node, ast.AnnAssign) and last_name(node.target) == field:
+                return found[0], node
+    return None
+
+
+def _is_boolean(trees: Trees, fqn: str, field: str) -> bool:
+    found = _field(trees, fqn, field)
+    return found is not None and _boolean(found[1])
+
+
+def _configuration(trees: Trees, fqn: str, field: str) -> str | None:
+    """The configuration class that a field holds."""
+    if fqn == WHOLE:
+        located = trees.locate(WHOLE.replace(":", "."))
+        fqn = located.fqn if located.node is not None else ""
+    found = _field(trees, fqn, field)
+    return configuration_of(trees, found[0], found[1].annotation) if found else None
 
 
 def _boolean(field: ast.AnnAssign) -> bool:
@@ -165,7 +145,7 @@ def _boolean(field: ast.AnnAssign) -> bool:
     return False
 
 
-def _fields(trees: Trees, module: Module) -> Iterator[tuple[str, bool, str]]:
+def _fields(trees: Trees, module: Module) -> Iterator[_Flag]:
     """Fields of the classes, or their descendants, that call ``add_argument`` with a flag made from a field's name."""
     for node in module.tree.body:
         if not isinstance(node, ast.ClassDef):
@@ -176,7 +156,8 @@ def _fields(trees: Trees, module: Module) -> Iterator[tuple[str, bool, str]]:
         for home, cls in chain:
             for field in cls.body:
                 if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and is_option(field):
-                    yield f"--{field.target.id.replace('_', '-')}", _boolean(field), home.at(field)
+                    flag = f"--{field.target.id.replace('_', '-')}"
+                    yield _Flag((flag,), _boolean(field), home.at(field))
 
 
 def _makes_flags(cls: ast.ClassDef) -> bool:

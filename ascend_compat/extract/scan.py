@@ -8,12 +8,22 @@ from collections.abc import Iterator
 from ascend_compat.extract.tree import Module, NotConstant, SourceTree, Trees
 
 
+def texts(tree: SourceTree, *words: str) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of the modules of one tree that contain any of the words, by name."""
+    wanted = [word.encode() for word in words]
+    root = tree.root / tree.package
+    for path in sorted(root.rglob("*.py")):
+        if path.is_symlink() or not path.is_file():
+            continue
+        data = path.read_bytes()
+        if any(word in data for word in wanted):
+            parts = list(path.relative_to(tree.root).with_suffix("").parts)
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), data
+
+
 def mentioning(trees: Trees, tree: SourceTree, *words: str) -> Iterator[Module]:
     """Modules of one tree that contain any of the words, by name; what can't be parsed is left out."""
-    for name in tree.names():
-        found = tree.find(name)
-        if found is None or not any(word in found[0].read_text(encoding="utf-8", errors="replace") for word in words):
-            continue
+    for name, _ in texts(tree, *words):
         module = trees.module(name)
         if module is not None:
             yield module

@@ -156,6 +156,20 @@ class Hardware(Rule):
     absent: list[AbsentDtype]
 
 
+class Reader(Entry):
+    """Software outside the trees and the environment variables it reads: whole names, and beginnings of names."""
+
+    software: Said
+    names: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+
+
+class Variables(Rule):
+    """``environment.toml``."""
+
+    reader: tuple[Reader, ...]
+
+
 class Defects(Rule):
     """``defects.toml``."""
 
@@ -166,6 +180,7 @@ class Defects(Rule):
 FILES: Mapping[str, type[BaseModel]] = {
     "casts.toml": Casts,
     "defects.toml": Defects,
+    "environment.toml": Variables,
     "externals.toml": Externals,
     "hardware.toml": Hardware,
 }

@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from ascend_compat.core.rulefile import RuleFile
 from ascend_compat.errors import RuleError, UsageError
-from ascend_compat.knowledge.curated import FILES, AbsentDtype, Casts, Defects, read_file
+from ascend_compat.knowledge.curated import FILES, AbsentDtype, Casts, Defects, Reader, read_file
 
 PACK_SCHEMA = 1
 
@@ -46,6 +46,12 @@ class Rules:
             else:
                 out.update({f"{item.name}.{key}": value for key, value in item.members.items()})
         return out
+
+    @cached_property
+    def readers(self) -> tuple[Reader, ...]:
+        """``curated/environment.toml``."""
+        readers: tuple[Reader, ...] = self._curated("environment.toml").sound().reader
+        return readers
 
     @cached_property
     def defects_file(self) -> RuleFile[Any]:

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
+from ascend_compat.extract.additional import extract_additional_config
 from ascend_compat.extract.backends import extract_backends
 from ascend_compat.extract.defaults import extract_defaults
 from ascend_compat.extract.documented import extract_documented
-from ascend_compat.extract.knobs import extract_additional_config, extract_environment, extract_flags
+from ascend_compat.extract.knobs import extract_flags
 from ascend_compat.extract.parsers import extract_parsers
 from ascend_compat.extract.patches import extract_patches
 from ascend_compat.extract.tree import Trees
+from ascend_compat.extract.variables import extract_environment, extract_environment_set
 from ascend_compat.extract.versions import extract_versions
 
 
@@ -86,6 +88,7 @@ def test_environment_defaults_are_what_an_empty_environment_gives(tmp_path: Path
     assert {"A_PATH", "A_PROBE", "SHARED"} <= set(found), "an uncertain default leaves the variable"
     assert found["P_ONLY"]["owner"] == "vllm_ascend" and found["A_BOOL"]["owner"] == "vllm"
     assert found["A_BOOL"]["at"] == "vllm/envs.py:15"
+    assert found["SHARED"]["also"] == "vllm_ascend/envs.py:2"
 
 
 def test_environment_reads_elsewhere_count_and_writes_do_not(tmp_path: Path) -> None:
@@ -94,9 +97,11 @@ def test_environment_reads_elsewhere_count_and_writes_do_not(tmp_path: Path) -> 
         "def f():\n    os.environ['WRITTEN'] = '1'\n    if 'TESTED' in os.environ:\n"
         "        return os.environ['READ'], os.getenv(NAME), os.environ.get(f())\n"
     )
-    found = extract_environment(trees_of(tmp_path, {"p/vllm_ascend/worker/w.py": source}))
+    trees = trees_of(tmp_path, {"p/vllm_ascend/worker/w.py": source})
+    found = extract_environment(trees)
     assert set(found) == {"TESTED", "READ", "BY_CONSTANT"}
-    assert found["TESTED"] == {"owner": "vllm_ascend", "at": "vllm_ascend/worker/w.py:5"}
+    assert found["TESTED"] == {"owner": "vllm_ascend", "at": "vllm_ascend/worker/w.py:5", "unlisted": True}
+    assert extract_environment_set(trees) == {"WRITTEN": {"at": "vllm_ascend/worker/w.py:4"}}
 
 
 @pytest.mark.parametrize("module", ["ascend_config", "settings"])
@@ -142,6 +147,7 @@ class EngineArgs:
         parser.add_argument("--share", **cache["share"])
         parser.add_argument("--caching", "-c", **cache["caching"])
         parser.add_argument("model_tag")
+        parser.add_argument("--sharing", type=json.loads)
 """
     front = """
 import argparse
@@ -158,19 +164,25 @@ class Unrelated:
 def make(parser):
     parser.add_argument("--headless", action="store_true")
     parser.add_argument("--log", action=argparse.BooleanOptionalAction)
+    EngineArgs.add_cli_args(parser)
 """
     cache = "class CacheConfig:\n    share: float = 0.9\n    caching: bool | None = None\n"
+    whole = "from vllm.config.cache import CacheConfig\n@config\nclass VllmConfig:\n    sharing: CacheConfig | None\n"
     files = {
-        "v/vllm/engine/arg_utils.py": arguments,
-        "v/vllm/entrypoints/openai/cli_args.py": front,
-        "v/vllm/config/cache.py": cache,
+        "v/vllm/entrypoints/cli/serve.py": "from vllm.entrypoints.anywhere.args import make\nmake(command.parser)\n",
+        "v/vllm/engine/options.py": arguments,
+        "v/vllm/entrypoints/anywhere/args.py": "from vllm.engine.options import EngineArgs\n" + front,
+        "v/vllm/config/cache.py": "@config\n" + cache,
+        "v/vllm/config/__init__.py": whole,
     }
     found = extract_flags(trees_of(tmp_path, files))
     assert set(found) == {
-        "--share", "--caching", "--no-caching", "--api-key", "--open-docs", "--no-open-docs", "--headless", "--log",
-        "--no-log",
+        "--share", "--caching", "--no-caching", "-c", "--api-key", "--open-docs", "--no-open-docs", "--headless",
+        "--log", "--no-log", "--sharing",
     }  # fmt: skip
-    assert found["--share"] == {"at": "vllm/engine/arg_utils.py:7"}
+    assert found["--share"] == {"at": "vllm/engine/options.py:7"}
+    assert found["-c"] == {"at": "vllm/engine/options.py:8", "of": "--caching"}
+    assert found["--sharing"] == {"at": "vllm/engine/options.py:10", "config": "CacheConfig"}
 
 
 def test_patches_carry_guard_target_and_replacement(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``rules check``: read every rule file; with trees, compare a pack with a fresh build."""
+"""``rules check``: read every rule file; with a pack, look up what its tutorials use; with trees, build it anew."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from ascend_compat.cli.rules.packs import add_rules, open_pack, open_rules
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+_REASONS = {"unread": "no code reads it", "unknown": "the command refuses it", "fixed": "it can't be given"}
+
 
 def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the verb."""
-    parser = verbs.add_parser("check", help="read every rule file; with trees, compare a pack with a fresh build")
-    parser.add_argument("release", nargs="?", metavar="RELEASE|FILE", help="the pack to compare")
+    about = "read every rule file; with a pack, list what its tutorials use and nobody reads; with trees, compare it"
+    parser = verbs.add_parser("check", help=about, description=about)
+    parser.add_argument("release", nargs="?", metavar="RELEASE|FILE", help="the pack to look at")
     add_trees(parser, required=False)
     add_rules(parser)
     parser.set_defaults(run=run)
@@ -24,9 +27,11 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print every problem of the rule files; with trees, say whether the pack is what they give."""
+    """Print every problem of the rule files; or what the command was asked about: a comparison, a release's knobs."""
     if args.vllm_ascend is not None or args.vllm is not None:
         return _compare(args)
+    if args.release is not None:
+        return _unread(args)
     from ascend_compat.knowledge.curated import FILES as KNOWLEDGE
     from ascend_compat.knowledge.curated import problems
     from ascend_compat.memory.soc import FILES as MEMORY
@@ -43,6 +48,28 @@ def run(args: argparse.Namespace) -> int:
     curated = {**KNOWLEDGE, **MEMORY}
     messages = sum(len(templates(lang)) for lang in LANGUAGES)
     output.write(f"{len(releases)} packs, {len(curated)} curated files, {messages} messages: readable\n", args.output)
+    return exit_codes.OK
+
+
+def _unread(args: argparse.Namespace) -> int:
+    """Flags, variables, keys and parsers that the release's own tutorials use and nobody reads, with their lines."""
+    from ascend_compat.knowledge.knobs import Readers, unread_knobs
+    from ascend_compat.report.escape import terminal
+
+    pack = open_pack(args, args.release)
+    tutorials = pack.get("tutorials")
+    if tutorials is None:
+        output.write(
+            f"{args.release}: the pack holds no tutorials; build it anew: ascend-compat rules build\n", args.output
+        )
+        return exit_codes.OK
+    found = unread_knobs(pack, Readers(open_rules(args).readers))
+    lines = [f"{args.release}: {len(tutorials['pages'])} tutorials use {len(found)} names that nobody reads"]
+    for knob in found:
+        hint = f"; read as {knob.instead}" if knob.instead else ""
+        lines.append(f"{knob.kind}  {knob.name}  ({_REASONS[knob.reason]}{hint})")
+        lines.extend(f"    {place}" for place in knob.where)
+    output.write("".join(f"{terminal(line)}\n" for line in lines), args.output)
     return exit_codes.OK
 
 

@@ -1,0 +1,188 @@
+"""Environment variables that a release lists, reads and sets."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ascend_compat.extract.scan import last_name, literal_text, texts
+from ascend_compat.extract.tree import Module, NotConstant, SourceTree, Trees, assignments
+from ascend_compat.extract.unset import ENVIRON, Function, Unset
+
+TABLES = (("vllm", "vllm.envs"), ("vllm_ascend", "vllm_ascend.envs"))
+#: The plugin's module that is always imported: what it puts into the environment is set.
+PLATFORM = "vllm_ascend.platform"
+READS = frozenset({"getenv", "get", "setdefault", "pop"})
+#: Native sources: their folder, their file names' ends, and a read with a literal name.
+NATIVE = "csrc"
+SUFFIXES = frozenset({".cpp", ".cc", ".c", ".h", ".hpp"})
+GETENV = re.compile(r'\bgetenv\s*\(\s*"(\w+)"')
+WORDS = ("environ", "getenv")
+WRITE = re.compile(rb"environ\s*\[")
+Entry = dict[str, Any]
+
+
+def extract_environment(trees: Trees) -> dict[str, Entry]:
+    """``{variable: {"owner", "at", "also"?, "default"?, "unlisted"?}}``: the tables of both projects, then reads.
+
+    ``default`` is the Python value of the table's entry in an environment that sets nothing; it is absent where that is
+    not certain, and where both tables name the variable and differ. ``unlisted`` marks a variable that is read and in
+    no table. ``also`` is the first place in the other project.
+    """
+    given = _given(trees)
+    found: dict[str, Entry] = {}
+    for owner, name in TABLES:
+        module = trees.module(name)
+        rows = list(_table(module)) if module else []
+        if module is None or not rows:
+            trees.unfollowed.append(f"{name}: no table of environment variables")
+            continue
+        unset = Unset(trees, module, given)
+        for variable, key, value in rows:
+            entry = {"owner": owner, "at": module.at(key), **_default(unset, value)}
+            first = found.setdefault(variable, entry)
+            if first is not entry:
+                first.setdefault("also", entry["at"])
+                if first.get("default", first) != entry.get("default", first):
+                    first.pop("default", None)
+    for tree in reversed(trees.trees):
+        seen = {name for name, entry in found.items() if _noted(entry, tree.package)}
+        for variable, at in _reads(trees, tree, seen):
+            entry = {"owner": tree.package, "at": at, "unlisted": True}
+            first = found.setdefault(variable, entry)
+            if first["owner"] != tree.package:
+                first.setdefault("also", at)
+    for variable, at in _native(trees):
+        found.setdefault(variable, {"owner": "vllm_ascend", "at": at, "unlisted": True})
+    return dict(sorted(found.items()))
+
+
+def extract_environment_set(trees: Trees) -> dict[str, dict[str, str]]:
+    """``{variable: {"at"}}`` of what the plugin itself puts into the environment, or takes out of it."""
+    found: dict[str, dict[str, str]] = {}
+    for name, data in texts(trees.vllm_ascend, "environ"):
+        lines = [data.count(b"\n", 0, match.start()) + 1 for match in WRITE.finditer(data)]
+        module = trees.module(name) if lines else None
+        for node in _around(module.tree, lines) if module else ():
+            key = _key(node, ast.Store, ast.Del)
+            variable = literal_text(trees, module, key) if module and key is not None else None
+            if module and variable:
+                found.setdefault(variable, {"at": module.at(node)})
+    return dict(sorted(found.items()))
+
+
+def _native(trees: Trees) -> Iterator[tuple[str, str]]:
+    """Reads of the plugin's native code."""
+    root = trees.vllm_ascend.root
+    for path in sorted((root / NATIVE).rglob("*")):
+        if path.suffix in SUFFIXES and path.is_file():
+            data = path.read_bytes()
+            if b"getenv" in data:
+                relative = path.relative_to(root).as_posix()
+                for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
+                    for match in GETENV.finditer(line):
+                        yield match[1], f"{relative}:{number}"
+
+
+def _table(module: Module) -> Iterator[tuple[str, ast.expr, ast.expr]]:
+    """Rows of the module-level dictionaries whose values are all callables by the look of them."""
+    for _, table in assignments(module.tree.body):
+        if not isinstance(table, ast.Dict) or not any(isinstance(value, ast.Lambda) for value in table.values):
+            continue
+        for key, value in zip(table.keys, table.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield key.value, key, value
+
+
+def _default(unset: Unset, value: ast.expr) -> Entry:
+    try:
+        function = unset.value(value)
+        result = unset.call(function, (), {}) if isinstance(function, Function) else function
+    except NotConstant:
+        return {}
+    return {"default": result} if result is None or isinstance(result, (bool, int, float, str)) else {}
+
+
+def _given(trees: Trees) -> dict[str, str]:
+    """Variables that the plugin's platform module sets to a literal when it is imported."""
+    module = trees.module(PLATFORM)
+    out: dict[str, str] = {}
+    for node in module.tree.body if module else []:
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if isinstance(target, ast.Subscript) and _is_environ(target.value) and isinstance(node, ast.Assign):
+            assert module is not None
+            name, value = (literal_text(trees, module, part) for part in (target.slice, node.value))
+            if name is not None and value is not None:
+                out[name] = value
+    return out
+
+
+def _is_environ(node: ast.expr) -> bool:
+    return last_name(node) == "environ" and ast.unparse(node) in ENVIRON
+
+
+def _noted(entry: Entry, package: str) -> bool:
+    """Whether an entry already has a place in a project."""
+    return any(entry.get(name, "").startswith(f"{package}/") for name in ("at", "also"))
+
+
+def _reads(trees: Trees, tree: SourceTree, seen: set[str]) -> Iterator[tuple[str, str]]:
+    """First reads of variables that are not in ``seen``.
+
+    A line that is a statement by itself, with literal names, says all there is; anything else needs its module.
+    """
+    for name, data in texts(tree, *WORDS):
+        lines: list[int] = []
+        for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
+            if any(word in line for word in WORDS):
+                alone = _alone(line.strip())
+                if alone is None or not all(variable in seen for variable in alone):
+                    lines.append(number)
+        module = trees.module(name) if lines else None
+        if module is None:
+            continue
+        for node in _around(module.tree, lines):
+            key = _key(node, ast.Load)
+            variable = literal_text(trees, module, key) if key is not None else None
+            if variable and variable not in seen:
+                seen.add(variable)
+                yield variable, module.at(node)
+
+
+def _alone(line: str) -> list[str] | None:
+    """Variables that a line reads, ``None`` when it is no statement or names one by another name."""
+    for text in (line, f"{line} pass" if line.endswith(":") else f"{{{line}}}"):
+        try:
+            tree = ast.parse(text.removeprefix("el"))
+        except (SyntaxError, ValueError):
+            continue
+        keys = [key for node in ast.walk(tree) if (key := _key(node, ast.Load)) is not None]
+        names = [key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
+        return names if len(names) == len(keys) else None
+    return None
+
+
+def _key(node: ast.AST, *contexts: type[ast.expr_context]) -> ast.expr | None:
+    """The name under which a node uses the environment; calls and comparisons are reads."""
+    if isinstance(node, ast.Subscript):
+        return node.slice if isinstance(node.ctx, contexts) and _is_environ(node.value) else None
+    if ast.Load not in contexts:
+        return None
+    if isinstance(node, ast.Call) and node.args and last_name(node.func) in READS:
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        if last_name(node.func) == "getenv" or (owner is not None and _is_environ(owner)):
+            return node.args[0]
+    elif isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+        return node.left if _is_environ(node.comparators[0]) else None
+    return None
+
+
+def _around(tree: ast.AST, lines: list[int]) -> Iterator[ast.AST]:
+    """Nodes that span one of the lines, in the order of the text."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        first, last = getattr(child, "lineno", None), getattr(child, "end_lineno", None)
+        if first is None or last is None or any(first <= line <= last for line in lines):
+            yield from _around(child, lines)
