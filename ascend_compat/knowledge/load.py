@@ -40,6 +40,7 @@ class Rules:
         """``curated/externals.toml`` as dotted names to values."""
         known = self._curated("externals.toml").sound()
         out: dict[str, Any] = {f"{item.prefix}.*": True for item in known.present}
+        out.update({f"{item.module}.-": False for item in known.uninstalled})
         for item in known.value:
             if item.members is None:
                 out[item.name] = item.value

@@ -26,6 +26,8 @@ from ascend_compat.knowledge.outcomes import LayerOutcome, LayerSpec, Startup, T
 
 CONFIG = "vllm.config"
 PLUGIN = "vllm_ascend."
+#: What the engine and the plugin call methods that leave a module in the dtype of the model.
+UNQUANTIZED = "Unquantized"
 PLATFORM = ("vllm_ascend.platform", "NPUPlatform")
 DTYPES = {"bfloat16": "torch.bfloat16", "float16": "torch.float16", "float32": "torch.float32"}
 
@@ -247,8 +249,12 @@ class Replay:
             return
         out.method, out.method_at = method.cls.name, method.cls.at
         scheme = method.names.get("quant_method")
-        if isinstance(scheme, Instance) and scheme.cls is not None:
+        if isinstance(scheme, Unknown):
+            out.trouble = Trouble("layer", None, scheme.reason, scheme.at)
+        elif isinstance(scheme, Instance) and scheme.cls is not None:
             out.scheme, out.scheme_at = scheme.cls.name, scheme.cls.at
+        elif not any(UNQUANTIZED in base.name for base in method.cls.lineage() if isinstance(base, Class)):
+            out.scheme, out.scheme_at = method.cls.name, method.cls.at  # a method that is its own scheme
 
     def _computed(self, method: Instance) -> frozenset[str]:
         """Parameters that the method says it computes itself, so that a checkpoint need not have them."""

@@ -292,5 +292,11 @@ class Statements(Expressions):
                 raise Raised(type(error).__name__, str(error), at) from None
 
 
+#: Exceptions that a handler of their base class catches too. Source: Python's exception hierarchy.
+_BASES = {"ModuleNotFoundError": "ImportError", "KeyError": "LookupError", "IndexError": "LookupError",
+          "FileNotFoundError": "OSError", "NotImplementedError": "RuntimeError", "ZeroDivisionError": "ArithmeticError",
+          "RecursionError": "RuntimeError", "InvalidVersion": "ValueError"}  # fmt: skip
+
+
 def _handles(names: list[str] | None, kind: str) -> bool:
-    return names is None or kind in names or "Exception" in names or "BaseException" in names
+    return names is None or bool({kind, _BASES.get(kind), "Exception", "BaseException"} & set(names))
