@@ -61,7 +61,7 @@ class Replay:
                 "architectures": list(config.get("architectures") or []),
                 "model_arch_config": Instance(
                     None,
-                    {"quantization_config": _quantization_config(config)},
+                    {**_architecture(config), "quantization_config": _quantization_config(config)},
                     closed=False,
                     label="model_arch_config",
                 ),
@@ -300,6 +300,19 @@ def _record(values: Mapping[str, Any], label: str) -> Instance:
         nested = isinstance(value, dict) and key.endswith("_config") and key != "quantization_config"
         names[key] = _record(value, key) if nested else value
     return Instance(None, names, closed=True, label=label)
+
+
+def _architecture(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the engine's ``ModelArchConfig`` takes over from config.json without change."""
+    nested = config.get("text_config")
+    text: Mapping[str, Any] = nested if isinstance(nested, Mapping) else config
+    return {
+        "architectures": list(config.get("architectures") or []),
+        "model_type": config.get("model_type"),
+        "text_model_type": text.get("model_type"),
+        "total_num_attention_heads": text.get("num_attention_heads"),
+        "total_num_kv_heads": text.get("num_key_value_heads"),
+    }
 
 
 def _quantization_config(config: Mapping[str, Any]) -> dict[str, Any] | None:
