@@ -11,6 +11,7 @@ from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.answer.launch import launch_part
 from ascend_compat.answer.remedies import Candidate, alternative_rows, best_action, precisions, remedy_rows, targets
 from ascend_compat.checkpoint.collect import read_checkpoint
+from ascend_compat.classify.configured import configured
 from ascend_compat.classify.profile import classify
 from ascend_compat.core import report as doc
 from ascend_compat.core.finding import Message
@@ -57,7 +58,7 @@ def analyze(
     known = Rules(rules_directory(rules))
     pack = load_target(known, target)
     device = resolve_soc(soc, npu_memory, known.directory / "curated")
-    facts = read_checkpoint(open_source(str(model), offline=offline))
+    facts = configured(read_checkpoint(open_source(str(model), offline=offline)))
     found = judge(pack, known, facts, classify(facts), device, profile or LaunchProfile())
     return _report(found, known)
 
@@ -161,7 +162,7 @@ def _report(found: Judgement, rules: Rules) -> Report:
 
 
 def _candidates(found: Judgement, rules: Rules) -> list[Candidate]:
-    if not found.facts.has_weights:
+    if not found.facts.tensors:
         return []
     out = precisions(found, rules)
     if found.verdict is not Verdict.COMPATIBLE:

@@ -65,7 +65,15 @@ def model_part(facts: CheckpointFacts, profile: ModelProfile) -> doc.ModelPart:
         has_weights=facts.has_weights,
         dtypes=facts.dtypes,
         shards=facts.shards,
+        table=_table(facts),
     )
+
+
+def _table(facts: CheckpointFacts) -> doc.TablePart | None:
+    note = facts.table
+    if note is None:
+        return None
+    return doc.TablePart(source=note.source, level=note.level, fields=list(note.fields), missing=note.missing)
 
 
 def target_part(target: Target) -> doc.TargetPart:

@@ -49,7 +49,7 @@ def precisions(base: Judgement, rules: Rules) -> list[Candidate]:
     ]
     out: list[Candidate] = []
     for name, facts in variants:
-        if facts is None or not facts.has_weights or _dtypes(facts) == _dtypes(base.facts):
+        if facts is None or not facts.tensors or _dtypes(facts) == _dtypes(base.facts):
             continue
         found = judge(base.pack, rules, facts, classify(facts), base.target.soc, _free(base.launch))
         out.append(Candidate("precision", name, found))

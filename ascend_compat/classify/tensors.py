@@ -47,4 +47,6 @@ def decoder_tensors(groups: Iterable[TensorGroup]) -> tuple[TensorGroup, ...]:
 def header_evidence(group: TensorGroup) -> Evidence:
     """A tensor template as evidence."""
     text = f"{group.template}: {group.dtype} {list(group.shape)} x {group.count}"
+    if group.computed:
+        return Evidence(EvidenceKind.CONFIG, "config.json", None, f"computed {text}")
     return Evidence(EvidenceKind.HEADER, INDEX, None, text)

@@ -56,8 +56,23 @@ class FindingRow(Part):
     conditional: bool = False
 
 
+class TablePart(Part):
+    """How the tensor table was made where no header was read: ``level`` is verified, documented or inferred.
+
+    ``fields`` are the fields of config.json that sized it; ``missing`` says why there is no table.
+    """
+
+    source: str
+    level: str
+    fields: list[str] = Field(default_factory=list)
+    missing: str | None = None
+
+
 class ModelPart(Part):
-    """What was analysed. ``parameters`` counts logical weights where the format allows it, else ``null``."""
+    """What was analysed. ``parameters`` counts logical weights where the format allows it, else ``null``.
+
+    ``table`` is ``null`` where headers were read; else sizes and dtypes are those of the table it describes.
+    """
 
     spec: str
     name: str
@@ -72,6 +87,7 @@ class ModelPart(Part):
     has_weights: bool
     dtypes: dict[str, int]
     shards: int = 0
+    table: TablePart | None = None
 
 
 class TargetPart(Part):

@@ -154,9 +154,12 @@ def _group(graph: DiGraph[str], rules: Rules, target: Target, match: Match, grou
 
 def _unjudged(graph: DiGraph[str], facts: CheckpointFacts, match: Match) -> None:
     """What no step above looked at and a verdict would need: absent headers, quantized tensors without a module."""
-    if not facts.has_weights:
+    note = facts.table
+    if not facts.tensors or (note is not None and note.level == "inferred"):
         evidence = config_evidence("", "no safetensors header was read")
-        add(graph, ROOT, "tensors:?", "stores-as", evidence, ok=None, absent=True)
+        reason = note.missing or note.source if note is not None else "no safetensors header was read"
+        add(graph, ROOT, "tensors:?", "stores-as", evidence, ok=None, absent=True, reason=reason,
+            guessed=bool(facts.tensors))  # fmt: skip
     for group in match.lost:
         if group.dtype in QUANTIZED_DTYPES and group.parameter in WEIGHTS:
             header = header_evidence(group)

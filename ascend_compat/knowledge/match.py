@@ -97,7 +97,7 @@ def match(
     buckets, out.lost = fill(tree, facts, profile)
     mapper = tree.attribute("hf_to_vllm_mapper")
     out.prepared = replay.prepare(tree.attribute("packed_modules_mapping") or {}, _mapper(mapper) if mapper else None)
-    if not facts.has_weights:
+    if not facts.tensors:
         buckets = _imagined(tree, profile)
     for bucket in buckets:
         if bucket.leaf.kind in (LINEAR, MOE, EMBEDDING) and bucket.leaf.quantized:
@@ -197,7 +197,7 @@ def _groups(
         first = layers[0]
         prefix = concrete(bucket.leaf.path, first)
         spec = module_spec(bucket, prefix, profile, pack, replay.environment.device_type.lstrip("_"))
-        outcome = replay.layer(spec, allocate=facts.has_weights)
+        outcome = replay.layer(spec, allocate=bool(facts.tensors))
         group = GroupOutcome(bucket, tuple(n for n in layers if n is not None), prefix, outcome)
         _explain(replay, group)
         yield group

@@ -60,7 +60,7 @@ def asked_layout(case: Case) -> Layout | None:
 
 def _missing(case: Case) -> tuple[Message, ...]:
     """Facts without which no byte can be counted."""
-    if not case.facts.has_weights or not case.facts.tensors:
+    if not case.facts.tensors:
         return (Message("AC409.tensors", {"model": case.facts.spec}),)
     profile, reasons = case.profile, dict(case.profile.unknown)
     for name in ("hidden_size", "layers", "vocab_size"):

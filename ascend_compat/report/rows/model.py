@@ -121,13 +121,14 @@ def _text(view: View) -> list[tuple[str, Sentence]]:
 
 def _storage(view: View) -> list[tuple[str, Sentence]]:
     model, quantization = view.doc.model, view.doc.quantization
-    if not model.has_weights:
+    if not model.tensors:
         return [("checkpoint", plain(view.word("spec.no_weights")))]
+    files = "spec.files" if model.has_weights else "spec.computed"
     dtypes = ", ".join(f"{dtype} {size(count)}" for dtype, count in model.dtypes.items())
     declared = " / ".join(part for part in (quantization.method, quantization.format) if part)
     return [
         ("quantization", code(declared) if declared else plain(view.word("spec.float"))),
-        ("checkpoint", plain(view.word("spec.files", size=size(model.checkpoint_bytes), shards=model.shards))),
+        ("checkpoint", plain(view.word(files, size=size(model.checkpoint_bytes), shards=model.shards))),
         ("tensors", plain(number(model.tensors))),
         ("dtypes", plain(dtypes)),
     ]
