@@ -40,8 +40,10 @@ def _pairs_scales(module: Module) -> bool:
 
 
 def _dtypes(module: Module) -> list[str]:
-    """Quantized dtypes of torch that the module names."""
-    names = {node.attr for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}
+    """Quantized dtypes of torch that the module names, as attributes or to look them up."""
+    nodes = list(ast.walk(module.tree))
+    names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    names |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return sorted(name for name in names if name.startswith(QUANTIZED))
 
 
