@@ -7,6 +7,7 @@ from typing import Any
 
 from ascend_compat import __version__
 from ascend_compat.answer import document
+from ascend_compat.answer.architecture import architecture_part
 from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.answer.launch import launch_part
 from ascend_compat.answer.remedies import Candidate, alternative_rows, best_action, precisions, remedy_rows, targets
@@ -133,7 +134,7 @@ def _report(found: Judgement, rules: Rules) -> Report:
         verdict=found.verdict,
         summary=document.text(_summary(found)),
         findings=[document.finding(item, best_action(candidates)) for item in found.findings],
-        architecture=document.architecture_part(found.profile, found.pack),
+        architecture=architecture_part(found.profile, found.pack),
         quantization=document.quantization_part(found.profile, found.match, found.findings),
         mtp=document.mtp_part(found.profile, found.pack, draft),
         operators=[

@@ -41,7 +41,7 @@ class Entry(NamedTuple):
     kind: str
 
     @property
-    def count(self) -> int:
+    def per_first(self) -> int:
         """Tensors for one value of the first index."""
         return prod(len(numbers) for _, numbers in self.indices[1:])
 
@@ -72,7 +72,7 @@ def store(entry: Entry, choose: Chooser | None) -> Iterator[Entry]:
         choice = choose(entry.name.format_map(filled), entry.kind == EXPERTS) if choose else None
         chosen.setdefault(id(choice), (choice, []))[1].append(number)
     for choice, own in chosen.values():
-        part_of = entry._replace(indices=((index, tuple(own)), *entry.indices[1:])) if entry.indices else entry
+        part_of = entry if index is None else entry._replace(indices=((index, tuple(own)), *entry.indices[1:]))
         yield from _under(part_of, choice)
 
 
@@ -92,6 +92,7 @@ def _under(entry: Entry, choice: Choice | None) -> Iterator[Entry]:
 
 
 def first_index(entry: Entry) -> tuple[str | None, Sequence[int]]:
+    """Name and values of the first index, ``None`` and nothing for a single tensor."""
     return entry.indices[0] if entry.indices else (None, ())
 
 
@@ -119,9 +120,9 @@ def count(aggregate: Aggregate, entry: Entry) -> None:
     index, numbers = first_index(entry)
     if index is not None and marked and marked[0] == f"{{{index}}}":
         for number in numbers:
-            aggregate.count(template, entry.dtype, entry.shape, size, number, entry.count)
+            aggregate.count(template, entry.dtype, entry.shape, size, number, entry.per_first)
         return
-    total = entry.count * max(1, len(numbers))
+    total = entry.per_first * max(1, len(numbers))
     aggregate.count(template, entry.dtype, entry.shape, size, int(marked[0]) if marked else None, total)
 
 

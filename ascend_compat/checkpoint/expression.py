@@ -36,8 +36,9 @@ class ExpressionError(ValueError):
 def evaluate(text: str | int | float | bool, values: Mapping[str, Any]) -> Any:
     """Value of ``text`` with names looked up in ``values``.
 
-    The language: names, literals, tuples, ``+ - * // %``, comparisons, ``in``, ``and or not``, ``a[b]``, ``len(a)`` and ``a if c else b``.
-    Raises :class:`ExpressionError` for anything else, for an absent or null name, and for values that do not fit.
+    The language: names, literals, tuples, ``+ - * // %``, comparisons, ``in``, ``and or not``, ``a[b]``, ``len(a)``
+    and ``a if c else b``. Raises :class:`ExpressionError` for anything else, for an absent or null name, and for
+    values that do not fit.
     """
     if not isinstance(text, str):
         return text

@@ -112,9 +112,10 @@ class FamilyTable(Part):
 
 
 class Stored(Part):
-    """A tensor that stands in place of or beside a weight: ``<module><joint><suffix>``; ``dtype`` ``None``: the model's.
+    """A tensor that stands in place of or beside a weight: ``<module>.<suffix>``, of all experts ``<name><suffix>``.
 
-    Shapes may use ``out``, ``inp``, ``experts`` (of stacked weights) and the arguments of the scheme.
+    ``dtype`` ``None`` means the model's. Shapes may use ``out``, ``inp``, ``d0``, ``d1``... and the arguments of the
+    scheme.
     """
 
     suffix: str
@@ -126,8 +127,8 @@ class Stored(Part):
 class Storage(Part):
     """How a weight is stored under a declared scheme: ``match`` is compared with the declaration.
 
-    ``stacked`` says whether the rule is for a tensor that holds all experts; ``skip`` are patterns of modules the format
-    leaves in float without naming them.
+    ``stacked`` says whether the rule is for a tensor that holds all experts; ``skip`` are patterns of modules the
+    format leaves in float without naming them.
     """
 
     methods: list[str]

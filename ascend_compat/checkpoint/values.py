@@ -44,7 +44,7 @@ class Names:
 
 
 class Values(Mapping[str, Any]):
-    """Values by name, worked out when they are asked for. ``read`` holds path and value of every field that was used."""
+    """Values by name, worked out when asked for. ``read`` holds path and value of every field that was used."""
 
     def __init__(self, known: Names, fixed: Mapping[str, Any], read: dict[str, Any]) -> None:
         self.names, self.fixed, self.read = known, fixed, read

@@ -1,4 +1,4 @@
-"""A checkpoint without headers: the tensor table its configuration stands for, so that it is analysed like any other."""
+"""A checkpoint without headers gets the tensor table its configuration stands for."""
 
 from __future__ import annotations
 

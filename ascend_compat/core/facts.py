@@ -53,8 +53,8 @@ class TensorGroup:
 class TableNote:
     """How the tensor table of a checkpoint without headers was made.
 
-    ``level`` is ``verified``, ``documented`` or ``inferred``, as the table says of itself; ``missing`` is why there is no
-    table (then ``source`` is empty). ``fields`` are the fields of config.json that sized it, with their values.
+    ``level`` is ``verified``, ``documented`` or ``inferred``, as the table says of itself; ``missing`` is why there is
+    no table (then ``source`` is empty). ``fields`` are the fields of config.json that sized it, with their values.
     """
 
     source: str
@@ -67,9 +67,10 @@ class TableNote:
 class CheckpointFacts:
     """Everything read from a checkpoint, nothing interpreted.
 
-    ``config`` is ``config.json`` as parsed. ``has_weights`` is false when there is no safetensors file; ``tensors`` is
-    then empty, or computed from the configuration, and ``table`` says how. ``quant_description`` is ModelSlim's ``quant_model_description.json``, ``hf_quant_config``
-    ModelOpt's file; ``None`` when the file is absent. ``problems`` is the damage that was found (AC1xx).
+    ``config`` is ``config.json`` as parsed. ``has_weights`` is false when there is no safetensors file; ``tensors``
+    is then empty, or computed from the configuration, and ``table`` says how. ``quant_description`` is ModelSlim's
+    ``quant_model_description.json``, ``hf_quant_config`` ModelOpt's file; ``None`` when the file is absent.
+    ``problems`` is the damage that was found (AC1xx).
     """
 
     spec: str

@@ -6,6 +6,21 @@ from typing import Any
 
 from pydantic import Field
 
+from ascend_compat.core.architecture_parts import (
+    ArchitecturePart as ArchitecturePart,
+)
+from ascend_compat.core.architecture_parts import (
+    AttentionRow as AttentionRow,
+)
+from ascend_compat.core.architecture_parts import (
+    HeadRow as HeadRow,
+)
+from ascend_compat.core.architecture_parts import (
+    MoePart as MoePart,
+)
+from ascend_compat.core.architecture_parts import (
+    TowerRow as TowerRow,
+)
 from ascend_compat.core.memory_parts import (
     AlternativeRow as AlternativeRow,
 )
@@ -103,53 +118,6 @@ class TargetPart(Part):
     pack_digest: str
 
 
-class AttentionRow(Part):
-    """Layers of one attention kind; absent sizes are ``null``."""
-
-    kind: str
-    layers: int
-    heads: int | None = None
-    kv_heads: int | None = None
-    head_dim: int | None = None
-    v_head_dim: int | None = None
-    kv_lora_rank: int | None = None
-    window: int | None = None
-    qk_norm: bool | None = None
-
-
-class MoePart(Part):
-    """Experts of the model; ``layers`` counts MoE layers, ``dense_layers`` those without experts."""
-
-    routed: int
-    shared: int
-    top_k: int | None
-    intermediate_size: int
-    layers: int
-    dense_layers: int
-
-
-class ArchitecturePart(Part):
-    """The model's structure. ``registered`` is the registry entry of the release, ``null`` when there is none."""
-
-    family: str | None
-    hidden_size: int | None
-    layers: int | None
-    vocab_size: int | None
-    intermediate_size: int | None
-    max_positions: int | None
-    tied_embeddings: bool
-    attention: list[AttentionRow]
-    moe: MoePart | None
-    modalities: list[str]
-    rope: dict[str, str]
-    norm: list[str]
-    activation: str | None
-    attention_bias: bool | None
-    registered: str | None
-    registered_at: str | None
-    unknown: dict[str, str] = Field(default_factory=dict)
-
-
 class QuantRow(Part):
     """One module group: declared, stored, and what the chosen scheme allocates. Unresolved fields are ``null``."""
 
@@ -179,7 +147,10 @@ class QuantizationPart(Part):
 
 
 class MtpPart(Part):
-    """Multi-token prediction: declared layers, present tensors, and the draft architecture of the release."""
+    """Multi-token prediction: declared layers, present tensors, and the draft architecture of the release.
+
+    ``kind`` is ``mtp`` (a namespace of its own) or ``nextn`` (layers numbered on); ``prefix`` what the tensors share.
+    """
 
     declared: int
     present: bool
@@ -188,6 +159,10 @@ class MtpPart(Part):
     draft_architecture: str | None
     registered: bool | None
     at: str | None
+    kind: str = "mtp"
+    prefix: str | None = None
+    own_embedding: bool | None = None
+    own_head: bool | None = None
 
 
 class OperatorRow(Part):

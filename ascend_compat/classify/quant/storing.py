@@ -17,7 +17,7 @@ NONE = "none"
 
 
 class Storing:
-    """How the weights of a checkpoint are stored, by its own declaration; ``method`` is :data:`NONE` for a float one."""
+    """How a checkpoint says its weights are stored; ``method`` is :data:`NONE` for a float one."""
 
     def __init__(self, facts: CheckpointFacts) -> None:
         self.facts = facts
