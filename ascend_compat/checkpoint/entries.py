@@ -127,6 +127,7 @@ def count(aggregate: Aggregate, entry: Entry) -> None:
 
 
 def shape_of(shape: list[Expression], values: Mapping[str, Any]) -> tuple[int, ...]:
+    """A shape in elements; raises :class:`CheckpointError` for one that no tensor has."""
     sizes = tuple(size_of(dimension, values) for dimension in shape)
     for dimension, size in zip(shape, sizes, strict=True):
         if not 0 <= size < _LARGEST:
@@ -135,6 +136,7 @@ def shape_of(shape: list[Expression], values: Mapping[str, Any]) -> tuple[int, .
 
 
 def size_of(expression: Expression, values: Mapping[str, Any]) -> int:
+    """The value of an expression as a whole number; raises :class:`CheckpointError` where a field is absent or odd."""
     try:
         return int(evaluate(expression, values))
     except ExpressionError as error:
