@@ -120,9 +120,10 @@ def _active(edge: dict[str, Any], path: tuple[str, ...], evidence: tuple[Evidenc
 
 
 def _registered(edge: dict[str, Any], path: tuple[str, ...], evidence: tuple[Evidence, ...]) -> Finding:
+    variant = "AC201.fallback" if edge["ok"] is None else "AC201"
     return Finding(
         "AC201", Severity.BLOCKER, Effect.FAILS_AT_STARTUP, Basis.SOURCE, str(edge["detail"]["name"]),
-        Message("AC201", _params(edge, "name")), evidence, None, path,
+        Message(variant, _params(edge, "name")), evidence, None, path, undetermined=edge["ok"] is None,
     )  # fmt: skip
 
 
