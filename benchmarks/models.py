@@ -64,9 +64,9 @@ def page(found: list[tuple[str, Report]]) -> str:
     lines = [
         "# Published models on the newest release",
         "",
-        f"vllm-ascend {first.vllm_ascend} on {first.soc} (pack {first.pack_digest[:12]}), from `config.json` alone: tensor",
-        "tables are computed ([AC115](findings/AC115.md)), no weight was read. Parameters and GiB count MTP layers and towers.",
-        "`NPUs` is the smallest number that fits by memory, whatever the verdict. Written by:",
+        f"vllm-ascend {first.vllm_ascend} on {first.soc} (pack {first.pack_digest[:12]}), from `config.json` alone:",
+        "tensor tables are computed ([AC115](findings/AC115.md)), no weight was read. Parameters (10^9) and GiB count",
+        "MTP layers and towers. NPUs is the smallest number that fits by memory, whatever the verdict. Written by:",
         "",
         "```text",
         "python benchmarks/models.py FOLDER-OF-CONFIGURATIONS",
