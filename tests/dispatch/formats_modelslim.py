@@ -41,6 +41,11 @@ MODELSLIM["W4A8_DYNAMIC"] = Format(
     keys={"version": "1.0.0", "group_size": 256},
     reduced={"scale_bias": lambda out, inp: (out, 16)},
 )
+MODELSLIM["W4A4_MXFP4_FLATQUANT"] = Format(
+    _SLIM["W4A4_MXFP4_FLATQUANT"],
+    slim="W4A4_MXFP4_FLATQUANT",
+    reduced={"left_trans": lambda out, inp: (_RIGHT, _RIGHT), "right_trans": lambda out, inp: (_LEFT, _LEFT)},
+)
 MODELSLIM["W8A8_MIX"] = Format(
     _SLIM["W8A8_MIX"],
     slim="W8A8_MIX",
