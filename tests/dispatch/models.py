@@ -35,6 +35,16 @@ QUANTIZED = {
 }  # fmt: skip
 
 
+#: What of DeepSeek-V4's configuration decides how it starts; no tensor of it is needed for that.
+DEEPSEEK: dict[str, Any] = {
+    "architectures": ["DeepseekV4ForCausalLM"], "model_type": "deepseek_v4", "num_hidden_layers": 1,
+    "hidden_size": 512, "num_attention_heads": 8, "num_key_value_heads": 1, "head_dim": 512, "vocab_size": 1024,
+    "moe_intermediate_size": 512, "n_routed_experts": EXPERTS, "n_shared_experts": 1, "num_experts_per_tok": 2,
+    "o_groups": 8, "o_lora_rank": 128, "q_lora_rank": 128, "expert_dtype": "fp4", "torch_dtype": "bfloat16",
+    "quantization_config": {**FP8_BLOCK, "scale_fmt": "ue8m0"},
+}  # fmt: skip
+
+
 def minimax_fp8() -> CheckpointFacts:
     """MiniMax-M2 as it is published: FP8 in blocks of 128 x 128."""
     files = ("config.json", "model.safetensors")
@@ -55,5 +65,11 @@ def _group(template: str, dtype: str, shape: tuple[int, ...]) -> TensorGroup:
     return TensorGroup(template, dtype, shape, count, tensor_bytes(dtype, shape) * count, layers)
 
 
+def deepseek_v4() -> CheckpointFacts:
+    """The configuration of DeepSeek-V4."""
+    return CheckpointFacts("test", "local", None, DEEPSEEK, ("config.json",), (), False)
+
+
+MINIMAX_M2, DEEPSEEK_V4 = "MiniMax-M2 FP8", "DeepSeek-V4"
 #: Models by name, beside the formats.
-MODELS: dict[str, Callable[[], CheckpointFacts]] = {"MiniMax-M2 FP8": minimax_fp8}
+MODELS: dict[str, Callable[[], CheckpointFacts]] = {MINIMAX_M2: minimax_fp8, DEEPSEEK_V4: deepseek_v4}
