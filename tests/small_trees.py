@@ -25,7 +25,10 @@ class Platform:
     def get_device_capability(cls, device_id=0):
         return None
 """,
-    "vllm/config/__init__.py": "",
+    "vllm/config/__init__.py": """
+from vllm.config.model import ModelConfig
+from vllm.config.vllm import VllmConfig
+""",
     "vllm/config/model.py": """
 from vllm.model_executor.layers import quantization as registry
 from vllm.platforms import current_platform
