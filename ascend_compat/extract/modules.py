@@ -203,7 +203,8 @@ class _Opened:
         for name, value in assignments(self.node.body) if isinstance(self.node, ast.ClassDef) else ():
             try:
                 if name in LITERALS:
-                    yield name, {**self.trees.constant(self.module, value), **dict(self._added(name))}
+                    known = self.trees.constant(self.module, value)
+                    yield name, {**known, **dict(self._added(name))} if isinstance(known, dict) else known
                 elif name == MAPPER and isinstance(value, ast.Call):
                     parts = {k.arg: self.trees.constant(self.module, k.value) for k in value.keywords if k.arg}
                     wanted = {k: v for k, v in parts.items() if k.startswith("orig_to_new") and isinstance(v, dict)}
