@@ -214,6 +214,11 @@ class ModuleTree:
             names = found if isinstance(found, list) else []
         return [str(name) for name in names]
 
+    def place(self, name: str) -> str:
+        """Where a model class is defined, ``path:line``; entries of the class's own module hold the line alone."""
+        at = self.classes[name]["at"]
+        return at if isinstance(at, str) else f"{self._file(name)}:{at}"
+
     def _file(self, name: str) -> str:
         """The file of a class: said by its entry when it is not the module's own name."""
         at = self.classes[name]["at"]

@@ -86,7 +86,8 @@ def _calls(pack: Mapping[str, Any], tree: ModuleTree, target: Target) -> Iterato
             name = call.rpartition(".")[2].rpartition(":")[2]
             if name == "get_rope":
                 item = replacement(pack, "RotaryEmbedding", target.soc.name)
-                evidence = (at(item.get("at")), at(entry.get("at"))) if item else (at(entry.get("at")),)
+                built = at(tree.place(fqn))
+                evidence = (at(item.get("at")), built) if item else (built,)
                 yield OperatorUse(
                     "rope",
                     "get_rope",
