@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -72,8 +72,12 @@ def match(
     profile: ModelProfile,
     target: Target,
     launch: LaunchProfile,
+    enough: Callable[[Match], bool] | None = None,
 ) -> Match:
-    """Replay the start of ``target`` on the checkpoint. Raises nothing for what the release would do wrong."""
+    """Replay the start of ``target`` on the checkpoint. Raises nothing for what the release would do wrong.
+
+    ``enough`` is asked after every group of modules: when it says so, the rest is left out.
+    """
     dtype = _dtype(profile, launch)
     environment = Environment(
         device_type=target.soc.device_type,
@@ -97,14 +101,14 @@ def match(
     out.prepared = replay.prepare(tree.attribute("packed_modules_mapping") or {}, _mapper(mapper) if mapper else None)
     if not facts.has_weights:
         buckets = _imagined(tree, profile)
-    for bucket in buckets:
-        if bucket.leaf.kind in (LINEAR, MOE, EMBEDDING) and bucket.leaf.quantized:
-            out.groups.extend(_groups(replay, bucket, facts, profile, pack))
-    reads = pack.get("scheme_reads", {})
-    for group in out.groups:
-        known = reads.get(group.outcome.scheme)
+    asked = (bucket for bucket in buckets if bucket.leaf.kind in (LINEAR, MOE, EMBEDDING) and bucket.leaf.quantized)
+    for group in (found for bucket in asked for found in _groups(replay, bucket, facts, profile, pack)):
+        known = pack.get("scheme_reads", {}).get(group.outcome.scheme)
         group.reads = frozenset(known["reads"]) if known is not None else None
         group.computes = tuple(known.get("dtypes", ())) if known is not None else ()
+        out.groups.append(group)
+        if enough is not None and enough(out):
+            break
     return out
 
 
@@ -218,9 +222,9 @@ class _Declared:
                 name = concrete(group.template, layer)
                 module = name.rpartition(".")[0]
                 matched = tuple(bool(p and p.match(module)) for p in self.patterns)
-                parts.append((group.template, module in self.exact, matched, self.description.get(name)))
+                parts.append((module in self.exact, matched, self.description.get(name)))
         fused = concrete(bucket.leaf.path, layer)
-        return (*sorted(parts, key=repr), fused in self.exact, tuple(bool(p and p.match(fused)) for p in self.patterns))
+        return (*parts, fused in self.exact, tuple(bool(p and p.match(fused)) for p in self.patterns))
 
 
 def _spec(bucket: Bucket, prefix: str, profile: ModelProfile) -> LayerSpec:
