@@ -9,7 +9,8 @@ from ascend_compat import __version__
 from ascend_compat.answer import document
 from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.answer.launch import launch_part
-from ascend_compat.answer.remedies import Candidate, alternative_rows, best_action, precisions, remedy_rows, targets
+from ascend_compat.answer.remedies import candidates
+from ascend_compat.answer.remedy_rows import alternative_rows, best_action, remedy_rows
 from ascend_compat.checkpoint.collect import read_checkpoint
 from ascend_compat.classify.profile import classify
 from ascend_compat.core import report as doc
@@ -122,7 +123,7 @@ def _built(source: str) -> dict[str, Any]:
 
 
 def _report(found: Judgement, rules: Rules) -> Report:
-    candidates = _candidates(found, rules)
+    others = candidates(found, rules, _socs(rules, found.target.soc))
     stages = gates(found.findings)
     draft = found.match.draft
     return Report(
@@ -131,7 +132,7 @@ def _report(found: Judgement, rules: Rules) -> Report:
         target=document.target_part(found.target),
         verdict=found.verdict,
         summary=document.text(_summary(found)),
-        findings=[document.finding(item, best_action(candidates)) for item in found.findings],
+        findings=[document.finding(item, best_action(others)) for item in found.findings],
         architecture=document.architecture_part(found.profile, found.pack),
         quantization=document.quantization_part(found.profile, found.match, found.findings),
         mtp=document.mtp_part(found.profile, found.pack, draft),
@@ -149,24 +150,15 @@ def _report(found: Judgement, rules: Rules) -> Report:
             doc.FeatureRow(feature=row.name, status=row.status, reason=document.text(row.reason))
             for row in features(found.pack, found.profile, found.target, draft)
         ],
-        memory=document.memory_part(found.plan, alternative_rows(candidates)),
+        memory=document.memory_part(found.plan, alternative_rows(others)),
         gates=[
             doc.GateRow(stage=gate.stage, prediction=gate.prediction, reason=document.text(gate.reason))
             for gate in stages
         ],
         launch=launch_part(found),
-        remedies=remedy_rows(candidates) if found.verdict is not Verdict.COMPATIBLE else [],
+        remedies=remedy_rows(others) if found.verdict is not Verdict.COMPATIBLE else [],
         limits=[document.text(Message(name)) for name in ("limit.static", "limit.operators", "limit.memory")],
     )
-
-
-def _candidates(found: Judgement, rules: Rules) -> list[Candidate]:
-    if not found.facts.has_weights:
-        return []
-    out = precisions(found, rules)
-    if found.verdict is not Verdict.COMPATIBLE:
-        out.extend(targets(found, rules, _socs(rules, found.target.soc)))
-    return out
 
 
 def _socs(rules: Rules, own: Soc) -> list[Soc]:

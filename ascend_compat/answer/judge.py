@@ -8,19 +8,22 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ascend_compat.answer.replays import Replays
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Finding, Param
 from ascend_compat.core.plan import MemoryPlan
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Soc, Target
-from ascend_compat.core.verdict import Verdict
+from ascend_compat.core.verdict import Severity, Verdict
 from ascend_compat.knowledge.condition_facts import Facts
 from ascend_compat.knowledge.defects import defect_findings
 from ascend_compat.knowledge.findings import graph_findings
 from ascend_compat.knowledge.gates import verdict_of
 from ascend_compat.knowledge.graph import build_graph
 from ascend_compat.knowledge.load import Rules
-from ascend_compat.knowledge.match import Match, match
+from ascend_compat.knowledge.match import Match
+from ascend_compat.knowledge.modules import ModuleTree
+from ascend_compat.knowledge.outcomes import Startup
 from ascend_compat.memory.findings import memory_findings
 from ascend_compat.memory.plan import make_plan
 from ascend_compat.memory.rules import MemoryRules, load_memory_rules
@@ -39,6 +42,14 @@ class Judgement:
     plan: MemoryPlan
     findings: tuple[Finding, ...]
     verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A replay that ended at its first blocker: it can't become a yes, whatever the stages after it would find."""
+
+    match: Match
+    findings: tuple[Finding, ...]
 
 
 @lru_cache(maxsize=4)
@@ -73,10 +84,49 @@ def judge(
     profile: ModelProfile,
     soc: Soc,
     launch: LaunchProfile,
+    replays: Replays | None = None,
 ) -> Judgement:
     """Run every stage that follows the reading of the checkpoint."""
     target = make_target(pack, soc)
-    found = match(pack, rules, facts, profile, target, launch)
+    found = (replays or Replays()).match(pack, rules, facts, profile, target, launch)
+    return _judged(pack, rules, facts, profile, target, launch, found)
+
+
+def attempt(
+    pack: Mapping[str, Any],
+    rules: Rules,
+    facts: CheckpointFacts,
+    profile: ModelProfile,
+    soc: Soc,
+    launch: LaunchProfile,
+    replays: Replays,
+) -> Judgement | Refusal:
+    """As :func:`judge`, but the first module that blocks ends it: before other modules and the memory plan."""
+    target = make_target(pack, soc)
+
+    def blockers(found: Match) -> tuple[Finding, ...]:
+        graph = build_graph(pack, rules, facts, profile, target, found)
+        return tuple(f for f in graph_findings(graph) if f.severity is Severity.BLOCKER)
+
+    if profile.architecture not in pack.get("architectures", {}):  # no replay is needed to see that
+        unknown = Match(ModuleTree(pack, ""), Startup())
+        return Refusal(unknown, blockers(unknown))
+    found = replays.match(pack, rules, facts, profile, target, launch, lambda partial: bool(blockers(partial)))
+    stopped = blockers(found)
+    if stopped:
+        return Refusal(found, stopped)
+    return _judged(pack, rules, facts, profile, target, launch, found)
+
+
+def _judged(
+    pack: Mapping[str, Any],
+    rules: Rules,
+    facts: CheckpointFacts,
+    profile: ModelProfile,
+    target: Target,
+    launch: LaunchProfile,
+    found: Match,
+) -> Judgement:
     graph = build_graph(pack, rules, facts, profile, target, found)
     memory_rules = _memory_rules(rules.directory)
     plan = make_plan(facts, profile, target, launch, memory_rules, pack.get("defaults", {}))

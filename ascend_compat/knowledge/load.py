@@ -70,7 +70,7 @@ class Rules:
     def releases(self) -> list[str]:
         """Packed releases, oldest first."""
         names = [path.stem for path in (self.directory / "packs").glob("*.json")]
-        return sorted(names, key=_order)
+        return sorted(names, key=release_order)
 
     def pack(self, release: str | None) -> dict[str, Any]:
         """The pack of a release (``0.18.0rc1`` or ``vllm-ascend==0.18.0rc1``); the newest one for ``None``."""
@@ -97,7 +97,8 @@ def read_pack(path: Path) -> dict[str, Any]:
     return pack
 
 
-def _order(name: str) -> Version:
+def release_order(name: str) -> Version:
+    """A release as PEP 440 orders it; what is no version stands before all."""
     try:
         return Version(name)
     except InvalidVersion:
