@@ -14,6 +14,7 @@ from ascend_compat.answer.remedy_rows import alternative_rows, best_action, reme
 from ascend_compat.checkpoint.collect import read_checkpoint
 from ascend_compat.classify.profile import classify
 from ascend_compat.core import report as doc
+from ascend_compat.core.collector import paused
 from ascend_compat.core.finding import Message
 from ascend_compat.core.target import LaunchProfile, Soc
 from ascend_compat.core.verdict import Verdict
@@ -58,9 +59,10 @@ def analyze(
     known = Rules(rules_directory(rules))
     pack = load_target(known, target)
     device = resolve_soc(soc, npu_memory, known.directory / "curated")
-    facts = read_checkpoint(open_source(str(model), offline=offline))
-    found = judge(pack, known, facts, classify(facts), device, profile or LaunchProfile())
-    return _report(found, known)
+    with paused():
+        facts = read_checkpoint(open_source(str(model), offline=offline))
+        found = judge(pack, known, facts, classify(facts), device, profile or LaunchProfile())
+        return _report(found, known)
 
 
 def list_targets(rules: str | Path | None = None) -> list[tuple[str, Path]]:
