@@ -54,7 +54,7 @@ class Replays:
             return stopped
 
         self.count += 1
-        found = match(pack, rules, facts, profile, target, launch, ask)
+        found = match(pack, rules, facts, profile, target, launch, None, ask)
         key = (*question, not stopped)
         known[key] = (facts, found)  # the facts are kept too: their id stays theirs
         return found

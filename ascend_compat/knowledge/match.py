@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Soc, Target
 from ascend_compat.knowledge.environment import Environment, Parallel
 from ascend_compat.knowledge.evaluate.values import Class, Instance, Module, Native
+from ascend_compat.knowledge.files import checkpoint_files
 from ascend_compat.knowledge.layers import Bucket, concrete, fill, mapped
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.modules import EMBEDDING, LINEAR, MOE, ModuleTree
@@ -72,11 +72,13 @@ def match(
     profile: ModelProfile,
     target: Target,
     launch: LaunchProfile,
+    files: Mapping[str, Any] | None = None,
     enough: Callable[[Match], bool] | None = None,
 ) -> Match:
     """Replay the start of ``target`` on the checkpoint. Raises nothing for what the release would do wrong.
 
-    ``enough`` is asked after every group of modules: when it says so, the rest is left out.
+    ``files`` are :func:`checkpoint_files` where the asker has them at hand; ``enough`` is asked after every group of
+    modules: when it says so, the rest is left out.
     """
     dtype = _dtype(profile, launch)
     device_type, version = device_of(pack, target.soc)
@@ -84,7 +86,7 @@ def match(
         device_type=device_type,
         soc_version=version,
         config=facts.config,
-        files=_files(facts),
+        files=files if files is not None else checkpoint_files(facts),
         quantization=launch.quantization,
         dtype=dtype,
         enforce_eager=launch.enforce_eager,
@@ -138,35 +140,6 @@ def _dtype(profile: ModelProfile, launch: LaunchProfile) -> str:
     return {"half": "float16", "float": "float32", "float32": "bfloat16" if launch.dtype is None else "float32"}.get(
         name, name
     )
-
-
-def _files(facts: CheckpointFacts) -> dict[str, Any]:
-    files: dict[str, Any] = {name: {} for name in facts.files if name.endswith(".json")}
-    files["config.json"] = dict(facts.config)
-    if facts.quant_description is not None:
-        files["quant_model_description.json"] = _condensed(facts.quant_description)
-    if facts.hf_quant_config is not None:
-        files["hf_quant_config.json"] = dict(facts.hf_quant_config)
-    return files
-
-
-_EXPERT = re.compile(r"\.experts\.(\d+)\.")
-
-
-def _condensed(description: Mapping[str, Any]) -> dict[str, Any]:
-    """A ModelSlim description without the experts that say what expert 0 of their layer says.
-
-    Releases look up expert 0 and ask for any key under a prefix: the answers stay the same, 130,000 keys become 1,500.
-    """
-    out: dict[str, Any] = {}
-    for name, value in description.items():
-        found = _EXPERT.search(name) if isinstance(name, str) else None
-        if found and found[1] != "0":
-            first = f"{name[: found.start()]}.experts.0.{name[found.end() :]}"
-            if description.get(first) == value:
-                continue
-        out[name] = value
-    return out
 
 
 def variables(pack: Mapping[str, Any]) -> dict[str, Any]:
