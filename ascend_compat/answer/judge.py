@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from ascend_compat.answer.replays import Replays
+from ascend_compat.answer.shared import Shared
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Finding, Param
 from ascend_compat.core.plan import MemoryPlan
@@ -25,8 +23,6 @@ from ascend_compat.knowledge.match import Match
 from ascend_compat.knowledge.modules import ModuleTree
 from ascend_compat.knowledge.outcomes import Startup
 from ascend_compat.memory.findings import memory_findings
-from ascend_compat.memory.plan import make_plan
-from ascend_compat.memory.rules import MemoryRules, load_memory_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +46,6 @@ class Refusal:
 
     match: Match
     findings: tuple[Finding, ...]
-
-
-@lru_cache(maxsize=4)
-def _memory_rules(directory: Path) -> MemoryRules:
-    """The memory rules of a rules directory, read once: a search for remedies judges many times."""
-    return load_memory_rules(directory / "curated" / "memory.toml")
 
 
 def make_target(pack: Mapping[str, Any], soc: Soc) -> Target:
@@ -84,52 +74,51 @@ def judge(
     profile: ModelProfile,
     soc: Soc,
     launch: LaunchProfile,
-    replays: Replays | None = None,
+    shared: Shared | None = None,
 ) -> Judgement:
     """Run every stage that follows the reading of the checkpoint."""
     target = make_target(pack, soc)
-    found = (replays or Replays()).match(pack, rules, facts, profile, target, launch)
-    return _judged(pack, rules, facts, profile, target, launch, found)
+    shared = shared or Shared(rules)
+    return _judged(pack, shared, facts, profile, target, launch, shared.match(pack, facts, profile, target, launch))
 
 
 def attempt(
     pack: Mapping[str, Any],
-    rules: Rules,
     facts: CheckpointFacts,
     profile: ModelProfile,
     soc: Soc,
     launch: LaunchProfile,
-    replays: Replays,
+    shared: Shared,
 ) -> Judgement | Refusal:
     """As :func:`judge`, but the first module that blocks ends it: before other modules and the memory plan."""
     target = make_target(pack, soc)
 
     def blockers(found: Match) -> tuple[Finding, ...]:
-        graph = build_graph(pack, rules, facts, profile, target, found)
+        graph = build_graph(pack, shared.rules, facts, profile, target, found)
         return tuple(f for f in graph_findings(graph) if f.severity is Severity.BLOCKER)
 
     if profile.architecture not in pack.get("architectures", {}):  # no replay is needed to see that
         unknown = Match(ModuleTree(pack, ""), Startup())
         return Refusal(unknown, blockers(unknown))
-    found = replays.match(pack, rules, facts, profile, target, launch, lambda partial: bool(blockers(partial)))
+    found = shared.match(pack, facts, profile, target, launch, lambda partial: bool(blockers(partial)))
     stopped = blockers(found)
     if stopped:
         return Refusal(found, stopped)
-    return _judged(pack, rules, facts, profile, target, launch, found)
+    return _judged(pack, shared, facts, profile, target, launch, found)
 
 
 def _judged(
     pack: Mapping[str, Any],
-    rules: Rules,
+    shared: Shared,
     facts: CheckpointFacts,
     profile: ModelProfile,
     target: Target,
     launch: LaunchProfile,
     found: Match,
 ) -> Judgement:
+    rules = shared.rules
     graph = build_graph(pack, rules, facts, profile, target, found)
-    memory_rules = _memory_rules(rules.directory)
-    plan = make_plan(facts, profile, target, launch, memory_rules, pack.get("defaults", {}))
+    plan = shared.plan(*shared.loaded(facts, profile, found), target, launch, pack.get("defaults", {}))
     layout = plan.studied.layout if plan.studied else None
     findings = (
         *facts.problems,

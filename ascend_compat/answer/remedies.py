@@ -72,7 +72,7 @@ def _precision(search: Search, weights: Weights) -> Candidate:
     """Other weights on the asked target: the yes, else the whole judgement of the no."""
     base, launch = search.base, _unquantized(search.base.launch)
     found = search.runs(search.own, base.target.soc, weights, launch) or judge(
-        base.pack, search.rules, weights.facts, weights.profile, base.target.soc, launch, search.replays
+        base.pack, search.rules, weights.facts, weights.profile, base.target.soc, launch, search.shared
     )
     return _candidate(search, "precision", weights, found)
 

@@ -8,7 +8,7 @@ from typing import TypeGuard
 
 from ascend_compat.answer.changes import flag_changes
 from ascend_compat.answer.judge import Judgement, Refusal, attempt
-from ascend_compat.answer.replays import Replays
+from ascend_compat.answer.shared import Shared
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Soc
@@ -45,7 +45,7 @@ class Search:
         self.base = base
         self.rules = rules
         self.own = base.target.vllm_ascend
-        self.replays = Replays()
+        self.shared = Shared(rules)
         self.releases = rules.releases()
         self._answers: dict[tuple[str, str, str, str], Judgement | None] = {}
 
@@ -99,4 +99,4 @@ class Search:
     def attempt(self, release: str, soc: Soc, weights: Weights, launch: LaunchProfile) -> Judgement | Refusal:
         """One question judged as far as its first blocker."""
         pack = self.base.pack if release == self.own else self.rules.pack(release)
-        return attempt(pack, self.rules, weights.facts, weights.profile, soc, launch, self.replays)
+        return attempt(pack, weights.facts, weights.profile, soc, launch, self.shared)
