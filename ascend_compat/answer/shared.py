@@ -11,7 +11,7 @@ from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.plan import MemoryPlan
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Target
-from ascend_compat.knowledge.files import checkpoint_files
+from ascend_compat.knowledge.files import CheckpointFiles
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.match import Match, match
 from ascend_compat.knowledge.variants import float_variant
@@ -26,7 +26,7 @@ class Shared:
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self.memory = load_memory_rules(rules.directory / "curated" / "memory.toml")
-        self._files: dict[int, tuple[CheckpointFacts, dict[str, Any]]] = {}
+        self._files: dict[int, tuple[CheckpointFacts, CheckpointFiles]] = {}
         self._plain: dict[int, tuple[CheckpointFacts, ModelProfile]] = {}
         self._plans: dict[tuple[Any, ...], tuple[CheckpointFacts, MemoryPlan]] = {}
 
@@ -41,7 +41,7 @@ class Shared:
     ) -> Match:
         """As :func:`ascend_compat.knowledge.match.match`; the files are parsed and condensed once."""
         if id(facts) not in self._files:
-            self._files[id(facts)] = (facts, checkpoint_files(facts))  # facts are kept too: their id stays theirs
+            self._files[id(facts)] = (facts, CheckpointFiles(facts))  # facts are kept too: their id stays theirs
         return match(pack, self.rules, facts, profile, target, launch, self._files[id(facts)][1], enough)
 
     def loaded(
