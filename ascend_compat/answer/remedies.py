@@ -15,22 +15,25 @@ from ascend_compat.core.verdict import Verdict
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.variants import float_variant, modelslim_variant
 
-#: What a remedy asks of the user, cheapest first: change the command, use more cards, install another release, fetch or
-#: make other weights, use other hardware, several of these.
-KINDS = ("flag", "dtype", "cards", "release", "precision", "soc", "combination")
+#: What a remedy asks of the user and what that weighs: change the command, use more cards, install another release,
+#: fetch or make other weights, use other hardware. A later one weighs more than all before it together.
+EFFORT = {"flag": 1, "dtype": 2, "cards": 4, "release": 8, "precision": 16, "soc": 32}
+#: Changes that a change of the command may come with; two of them are a combination.
+_GREAT = ("release", "precision", "soc")
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A changed question and its judgement.
 
-    ``flags`` and ``without`` are what the command gains and loses; ``since`` is the first packed release that answers
-    yes on this SoC with these weights, ``None`` where the release is the asked one.
+    ``flags`` and ``without`` are what the command gains and loses; ``changes`` names the efforts with what they lead
+    to; ``since`` is the first packed release that answers yes on this SoC with these weights, ``None`` where the
+    release is the asked one.
     """
 
-    kind: str
     precision: str
     judgement: Judgement
+    changes: frozenset[tuple[str, str]]
     flags: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     since: str | None = None
@@ -41,10 +44,28 @@ class Candidate:
         return works(self.judgement)
 
     @property
-    def cost(self) -> tuple[int, int]:
-        """Kind of effort, then cards."""
+    def kind(self) -> str:
+        """The one great change, ``combination`` for several, else the change of the command that weighs most."""
+        asked = {name for name, _ in self.changes}
+        great = [name for name in _GREAT if name in asked]
+        if len(great) > 1:
+            return "combination"
+        return great[0] if great else max(asked, key=EFFORT.__getitem__, default="cards")
+
+    def asks(self, effort: str) -> bool:
+        """Whether an effort is among the changes."""
+        return any(name == effort for name, _ in self.changes)
+
+    @property
+    def npus(self) -> int:
+        """Cards of the smallest layout; more than any when there is none."""
         minimum = self.judgement.plan.minimum
-        return (KINDS.index(self.kind), minimum.npus if minimum else 1 << 30)
+        return minimum.npus if minimum else 1 << 30
+
+    @property
+    def cost(self) -> tuple[int, int]:
+        """Effort, then cards."""
+        return (sum({EFFORT[name] for name, _ in self.changes}), self.npus)
 
 
 def candidates(base: Judgement, rules: Rules, socs: list[Soc]) -> list[Candidate]:
@@ -56,16 +77,29 @@ def candidates(base: Judgement, rules: Rules, socs: list[Soc]) -> list[Candidate
     if not base.facts.has_weights:
         return []
     search = Search(base, rules)
-    variants = _variants(base)
+    variants = _variants(search)
     out = [_precision(search, weights) for weights in variants]
     if base.verdict is Verdict.COMPATIBLE:
         return out
     given = Weights(AS_IS, base.facts, base.profile)
     if given.sound:
-        out += [*_launches(search, given), *_targets(search, given, socs)]
+        found = list(_launches(search, given))
+        out += [*found, *_targets(search, given, socs, staying=bool(found))]
+    at_home = [candidate for candidate in out if candidate.works and not candidate.asks("soc")]
+    if not at_home:
+        out += _elsewhere(search, variants, [base.target.soc])
     if not any(candidate.works for candidate in out):
         out += _elsewhere(search, variants, socs)
     return out
+
+
+def ranked(candidates: list[Candidate]) -> list[Candidate]:
+    """The candidates that work, cheapest first, without those that ask for more than another and save no card."""
+    working = [candidate for candidate in candidates if candidate.works]
+    return sorted(
+        (c for c in working if not any(o.changes < c.changes and o.npus <= c.npus for o in working)),
+        key=lambda c: c.cost,
+    )
 
 
 def _precision(search: Search, weights: Weights) -> Candidate:
@@ -74,7 +108,7 @@ def _precision(search: Search, weights: Weights) -> Candidate:
     found = search.runs(search.own, base.target.soc, weights, launch) or judge(
         base.pack, search.rules, weights.facts, weights.profile, base.target.soc, launch, search.shared
     )
-    return _candidate(search, "precision", weights, found)
+    return _candidate(search, weights, found)
 
 
 def _launches(search: Search, given: Weights) -> Iterator[Candidate]:
@@ -92,36 +126,36 @@ def _launches(search: Search, given: Weights) -> Iterator[Candidate]:
             kind = "flag" if found.launch.dtype == base.launch.dtype else "dtype"
             if kind not in kinds:
                 kinds.add(kind)
-                yield _candidate(search, kind, given, found)
+                yield _candidate(search, given, found)
         if kinds:
             return
     smaller = search.attempt(search.own, base.target.soc, given, free)
     if free != base.launch and works(smaller):
-        yield _candidate(search, "cards", given, smaller)
+        yield _candidate(search, given, smaller)
 
 
-def _targets(search: Search, given: Weights, socs: list[Soc]) -> Iterator[Candidate]:
-    """The nearest release that runs the weights; the SoC with the fewest cards; both where neither alone helps."""
+def _targets(search: Search, given: Weights, socs: list[Soc], staying: bool) -> Iterator[Candidate]:
+    """The nearest release that runs the weights; the SoC with the fewest cards; both where neither alone helps.
+
+    ``staying`` says that the asked release runs them with another command: no other release is looked for.
+    """
     launch, own = _free(search.base.launch), search.base.target.soc
     others = [soc for soc in socs if soc.name != own.name]
-    near = search.near()
+    near = [] if staying else search.near()
     release = next((found for name in near if (found := search.runs(name, own, given, launch))), None)
     if release is not None:
-        yield _candidate(search, "release", given, release, search.first(own, given, launch))
+        yield _candidate(search, given, release, search.first(own, given, launch))
     devices = [found for soc in others if (found := search.runs(search.own, soc, given, launch))]
     if devices:
-        yield min((_candidate(search, "soc", given, found) for found in devices), key=lambda c: c.cost)
-    if release is None and not devices:
+        yield min((_candidate(search, given, found) for found in devices), key=lambda c: c.cost)
+    elif release is None and not staying:
         yield from _combined(search, given, near, others, launch)
 
 
 def _elsewhere(search: Search, variants: list[Weights], socs: list[Soc]) -> Iterator[Candidate]:
     """Other weights on another target, where nothing less leads to a yes."""
     for weights in variants:
-        found = list(_combined(search, weights, [search.own, *search.near()], socs, _unquantized(search.base.launch)))
-        if found:
-            yield from found
-            return
+        yield from _combined(search, weights, [search.own, *search.near()], socs, _unquantized(search.base.launch))
 
 
 def _combined(
@@ -132,27 +166,31 @@ def _combined(
         for soc in socs:
             found = search.runs(name, soc, weights, launch)
             if found is not None:
-                yield _candidate(search, "combination", weights, found, search.first(soc, weights, launch))
+                yield _candidate(search, weights, found, search.first(soc, weights, launch))
                 return
 
 
-def ranked(candidates: list[Candidate]) -> list[Candidate]:
-    """The candidates that work, cheapest first."""
-    return sorted((c for c in candidates if c.works), key=lambda c: c.cost)
-
-
-def _candidate(search: Search, kind: str, weights: Weights, found: Judgement, since: str | None = None) -> Candidate:
-    flags, without = flags_between(search.base.launch, found.launch)
+def _candidate(search: Search, weights: Weights, found: Judgement, since: str | None = None) -> Candidate:
+    base = search.base
+    flags, without = flags_between(base.launch, found.launch)
+    changes = {("dtype" if flag.startswith("--dtype ") else "flag", flag) for flag in flags}
+    changes.update(("flag", f"without {flag}") for flag in without)
+    if weights.precision != AS_IS:  # their own quantization flag is part of using other weights
+        changes = {change for change in changes if "--quantization" not in change[1]}
+    named = {"release": found.target.vllm_ascend, "soc": found.target.soc.name, "precision": weights.precision}
+    asked = {"release": base.target.vllm_ascend, "soc": base.target.soc.name, "precision": AS_IS}
+    changes.update((name, value) for name, value in named.items() if value != asked[name])
     startup = found.match.startup
     if weights.precision != AS_IS and startup.auto_detected and startup.method:
         flags = (f"--quantization {startup.method}", *flags)
-    return Candidate(kind, weights.precision, found, flags, without, since)
+    return Candidate(weights.precision, found, frozenset(changes or {("cards", "")}), flags, without, since)
 
 
-def _variants(base: Judgement) -> list[Weights]:
+def _variants(search: Search) -> list[Weights]:
+    base = search.base
     made: list[tuple[str, CheckpointFacts | None]] = [
         ("bf16", float_variant(base.facts, base.profile)),
-        ("modelslim-w8a8", modelslim_variant(base.facts, base.profile, base.match.tree)),
+        ("modelslim-w8a8", modelslim_variant(base.facts, base.profile, search.tree())),
     ]
     return [
         Weights(name, facts, classify(facts))

@@ -14,6 +14,7 @@ from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Soc
 from ascend_compat.core.verdict import Severity, Verdict
 from ascend_compat.knowledge.load import Rules, release_order
+from ascend_compat.knowledge.modules import ModuleTree
 
 AS_IS = "as-is"
 
@@ -48,6 +49,14 @@ class Search:
         self.shared = Shared(rules)
         self.releases = rules.releases()
         self._answers: dict[tuple[str, str, str, str], Judgement | None] = {}
+
+    def tree(self) -> ModuleTree:
+        """The modules of the model: of the asked release, else of the nearest that knows the architecture."""
+        name, config = self.base.profile.architecture or "", self.base.facts.config
+        if name in self.base.pack.get("architectures", {}):
+            return self.base.match.tree
+        knowing = (pack for near in self.near() if name in (pack := self.rules.pack(near)).get("architectures", {}))
+        return next((ModuleTree(pack, name, config) for pack in knowing), self.base.match.tree)
 
     def near(self) -> list[str]:
         """Other packed releases: final ones before candidates, then the nearest, then the newer.
