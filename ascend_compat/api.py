@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from ascend_compat import __version__
 from ascend_compat.answer import document
 from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.answer.launch import launch_part
+from ascend_compat.answer.matrix import first_rows, grouped, judged_rows
 from ascend_compat.answer.remedies import candidates
 from ascend_compat.answer.remedy_rows import alternative_rows, best_action, remedy_rows
 from ascend_compat.checkpoint.collect import read_checkpoint
@@ -16,15 +18,17 @@ from ascend_compat.classify.profile import classify
 from ascend_compat.core import report as doc
 from ascend_compat.core.collector import paused
 from ascend_compat.core.finding import Message
+from ascend_compat.core.matrix import MatrixDocument
 from ascend_compat.core.target import LaunchProfile, Soc
 from ascend_compat.core.verdict import Verdict
-from ascend_compat.errors import UsageError
+from ascend_compat.errors import RuleError, UsageError
+from ascend_compat.extract.progress import Progress, silent
 from ascend_compat.knowledge.features import features
 from ascend_compat.knowledge.gates import gates
 from ascend_compat.knowledge.load import Rules, read_pack
 from ascend_compat.knowledge.operators import operator_table
 from ascend_compat.location import rules_directory
-from ascend_compat.memory.soc import load_socs, resolve_soc
+from ascend_compat.memory.soc import load_soc_rules, load_socs, resolve_soc
 from ascend_compat.source.spec import open_source
 
 
@@ -63,6 +67,41 @@ def analyze(
         facts = read_checkpoint(open_source(str(model), offline=offline))
         found = judge(pack, known, facts, classify(facts), device, profile or LaunchProfile())
         return _report(found, known)
+
+
+def matrix(
+    model: str | Path,
+    *,
+    target: str | Path | None = None,
+    soc: str | None = None,
+    npu_memory: str | float | None = None,
+    profile: LaunchProfile | None = None,
+    rules: str | Path | None = None,
+    offline: bool = False,
+    progress: Progress = silent,
+) -> MatrixDocument:
+    """Every packed release x every SoC; ``target`` and ``soc`` narrow it to one row or column.
+
+    Arguments and errors are those of :func:`analyze`. A pack that can't be read is a row of its own that says so.
+    """
+    known = Rules(rules_directory(rules))
+    names = known.releases() if target is None else [str(target)]
+    if not names:
+        raise RuleError(f"no packs under {known.directory / 'packs'}", "build one: ascend-compat rules build")
+    curated = known.directory / "curated"
+    rows = [row.name for row in load_soc_rules(curated) if row.memory_bytes or npu_memory is not None]
+    devices = [resolve_soc(name, npu_memory, curated) for name in ([soc] if soc is not None else rows)]
+    releases = [(name, partial(load_target, known, name if target is None else target)) for name in names]
+    with paused():
+        facts = read_checkpoint(open_source(str(model), offline=offline))
+        judged = judged_rows(releases, devices, known, facts, classify(facts), profile or LaunchProfile(), progress)
+    return MatrixDocument(
+        tool_version=__version__,
+        model=str(model),
+        socs=[device.name for device in devices],
+        rows=grouped(judged),
+        first=first_rows(judged, devices),
+    )
 
 
 def list_targets(rules: str | Path | None = None) -> list[tuple[str, Path]]:

@@ -127,8 +127,13 @@ def _judged(
         *defect_findings(rules, Facts(pack, facts, profile, found, target, launch, layout)),
         *memory_findings(plan, target, launch),
     )
-    ordered = tuple(sorted(merge(findings), key=lambda f: (-f.severity.rank, f.undetermined, f.code)))
+    ordered = tuple(sorted(merge(findings), key=_weight))
     return Judgement(pack, facts, profile, target, launch, found, plan, ordered, verdict_of(ordered))
+
+
+def _weight(finding: Finding) -> tuple[int, bool, bool, str]:
+    """Blockers first, and among them what is certain and no flag removes: it decides the verdict."""
+    return (-finding.severity.rank, finding.undetermined, finding.conditional, finding.code)
 
 
 def merge(findings: tuple[Finding, ...]) -> list[Finding]:
