@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ascend_compat.core.class_names import full, shorten
+from ascend_compat.core.class_names import full, place, shorten
 
 DEPTH = 14
 #: Packages whose classes are models; one of them without children builds nothing.
@@ -217,14 +217,5 @@ class ModuleTree:
             names = found if isinstance(found, list) else []
         return [str(name) for name in names]
 
-    def place(self, name: str) -> str:
-        """Where a model class is defined, ``path:line``; entries of the class's own module hold the line alone."""
-        at = self.classes[name]["at"]
-        return at if isinstance(at, str) else f"{self._file(name)}:{at}"
-
     def _file(self, name: str) -> str:
-        """The file of a class: said by its entry when it is not the module's own name."""
-        at = self.classes[name]["at"]
-        if isinstance(at, str):
-            return at.rpartition(":")[0]
-        return full(name).partition(":")[0].replace(".", "/") + ".py"
+        return place(name, self.classes[name]["at"]).rpartition(":")[0]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ascend_compat.core.class_names import place
 from ascend_compat.core.finding import Evidence
 from ascend_compat.core.profile import AttentionKind, ModelProfile
 from ascend_compat.core.target import Target
@@ -86,8 +87,8 @@ def _calls(pack: Mapping[str, Any], tree: ModuleTree, target: Target) -> Iterato
             name = call.rpartition(".")[2].rpartition(":")[2]
             if name == "get_rope":
                 item = replacement(pack, "RotaryEmbedding", target.soc.name)
-                built = at(tree.place(fqn))
-                evidence = (at(item.get("at")), built) if item else (built,)
+                asked = at(place(fqn, entry["at"]))
+                evidence = (at(item.get("at")), asked) if item else (asked,)
                 yield OperatorUse(
                     "rope",
                     "get_rope",
