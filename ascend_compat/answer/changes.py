@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ascend_compat.answer.judge import Judgement, Refusal
 from ascend_compat.core.finding import Finding
 from ascend_compat.core.target import LaunchProfile
 from ascend_compat.core.verdict import Severity
@@ -30,6 +31,9 @@ SWITCHES = {
     "enforce_eager": ("--enforce-eager", "--no-enforce-eager"),
     "enable_prefix_caching": ("--enable-prefix-caching", "--no-enable-prefix-caching"),
 }
+#: Parts of the context the KV cache has room for, the largest first: pages that do not grow with the context and
+#: rounding make the whole of it too much at times.
+_SHARES = (1.0, 0.9, 0.75, 0.5)
 #: Launch facts of curated conditions and the fields that a change gives back to the release.
 _FACTS = {
     "launch.quantization": ("quantization", None),
@@ -43,24 +47,47 @@ _FACTS = {
 
 
 def flag_changes(
-    findings: Iterable[Finding], match: Match, launch: LaunchProfile, described: bool, rules: Rules, everything: bool
+    found: Judgement | Refusal, launch: LaunchProfile, described: bool, rules: Rules, everything: bool
 ) -> Iterator[LaunchProfile]:
     """Launch profiles worth judging, the dtype last: it changes what is computed.
 
     ``described`` says whether the checkpoint brings a ModelSlim description; ``everything`` also tries every method
     of the platform against a declared one.
     """
-    blockers = [finding for finding in findings if finding.severity is Severity.BLOCKER]
+    blockers = [finding for finding in found.findings if finding.severity is Severity.BLOCKER]
     if any(finding.code.startswith("AC3") for finding in blockers):
-        yield from _methods(match, launch, everything or (described and match.startup.method is None))
+        yield from _methods(found.match, launch, everything or (described and found.match.startup.method is None))
     whens = {defect.id: defect.when for defect in rules.defects.defect}
     for finding in blockers:
         if finding.code.startswith("AC6") and finding.subject in whens:
             yield from _named(whens[finding.subject], launch)
+        yield from _sizes(finding, found, launch)
     for finding in blockers:
         wanted = finding.remedy.params.get("dtype") if finding.remedy else None
         if isinstance(wanted, str) and wanted != launch.dtype:
             yield replace(launch, dtype=wanted)
+
+
+def _sizes(finding: Finding, found: Judgement | Refusal, launch: LaunchProfile) -> Iterator[LaunchProfile]:
+    """What a blocker of the memory plan asks for, cut down to what it says there is."""
+    limit, kind = finding.message.params.get("limit"), finding.message.id
+    if kind == "AC412.length" and isinstance(limit, int):
+        yield replace(launch, max_model_len=limit)
+    elif kind == "AC413.speculative" and launch.speculative:
+        yield replace(launch, speculative={**launch.speculative, "num_speculative_tokens": limit})
+    elif kind == "AC413.mtp_stages":
+        yield replace(launch, speculative=None)
+    elif kind == "AC411.none":
+        yield replace(launch, ep=False)
+    elif kind == "AC401.device":
+        yield replace(launch, kv_cache_memory_bytes=None)
+    studied = found.plan.studied if isinstance(found, Judgement) else None
+    if kind == "AC401.kv" and studied is not None and studied.kv is not None and studied.kv.pages_per_request:
+        room = studied.kv.max_model_len * studied.kv.pages // studied.kv.pages_per_request
+        for share in _SHARES:
+            tokens = int(room * share) // studied.kv.block_size * studied.kv.block_size
+            if tokens:
+                yield replace(launch, max_model_len=tokens)
 
 
 def _methods(match: Match, launch: LaunchProfile, everything: bool) -> Iterator[LaunchProfile]:

@@ -10,6 +10,7 @@ from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.answer.search import AS_IS, Search, Weights, works
 from ascend_compat.classify.profile import classify
 from ascend_compat.core.facts import CheckpointFacts
+from ascend_compat.core.plan import Layout
 from ascend_compat.core.target import LaunchProfile, Soc
 from ascend_compat.core.verdict import Verdict
 from ascend_compat.knowledge.load import Rules
@@ -57,10 +58,19 @@ class Candidate:
         return any(name == effort for name, _ in self.changes)
 
     @property
+    def layout(self) -> Layout | None:
+        """The layout it runs on: the one the launch names, else the smallest."""
+        plan = self.judgement.plan
+        return (
+            plan.studied.layout
+            if plan.studied and _free(self.judgement.launch) != self.judgement.launch
+            else plan.minimum
+        )
+
+    @property
     def npus(self) -> int:
-        """Cards of the smallest layout; more than any when there is none."""
-        minimum = self.judgement.plan.minimum
-        return minimum.npus if minimum else 1 << 30
+        """Cards of the layout; more than any when there is none."""
+        return self.layout.npus if self.layout else 1 << 30
 
     @property
     def cost(self) -> tuple[int, int]:
@@ -114,24 +124,24 @@ def _precision(search: Search, weights: Weights) -> Candidate:
 def _launches(search: Search, given: Weights) -> Iterator[Candidate]:
     """The asked target with another command: the first change of flags, the first of the dtype, the smallest layout.
 
-    The asked layout is kept where it fits.
+    The asked layout is kept where a change of flags is enough for it.
     """
-    base = search.base
+    base, soc = search.base, search.base.target.soc
     free = _free(base.launch)
-    fits = base.plan.studied is not None and base.plan.studied.fits
     kinds: set[str] = set()
-    for launch in (base.launch, free) if fits and free != base.launch else (free,):
+    for launch in (base.launch, free) if free != base.launch else (free,):
         asked = replace(base, launch=launch)
-        for found in search.changed(asked, search.own, base.target.soc, given, launch, everything=True):
-            kind = "flag" if found.launch.dtype == base.launch.dtype else "dtype"
-            if kind not in kinds:
-                kinds.add(kind)
-                yield _candidate(search, given, found)
+        for found in search.changed(asked, search.own, soc, given, launch, everything=True):
+            candidate = _candidate(search, given, found)
+            if candidate.kind not in kinds:
+                kinds.add(candidate.kind)
+                yield candidate
         if kinds:
-            return
-    smaller = search.attempt(search.own, base.target.soc, given, free)
-    if free != base.launch and works(smaller):
-        yield _candidate(search, given, smaller)
+            break
+    if free != base.launch:
+        spread = search.attempt(search.own, soc, given, free)
+        if works(spread):
+            yield _candidate(search, given, spread)
 
 
 def _targets(search: Search, given: Weights, socs: list[Soc], staying: bool) -> Iterator[Candidate]:
@@ -180,10 +190,13 @@ def _candidate(search: Search, weights: Weights, found: Judgement, since: str | 
     named = {"release": found.target.vllm_ascend, "soc": found.target.soc.name, "precision": weights.precision}
     asked = {"release": base.target.vllm_ascend, "soc": base.target.soc.name, "precision": AS_IS}
     changes.update((name, value) for name, value in named.items() if value != asked[name])
+    if _free(base.launch) != base.launch and found.launch == _free(found.launch):
+        changes.add(("cards", ""))
     startup = found.match.startup
     if weights.precision != AS_IS and startup.auto_detected and startup.method:
-        flags = (f"--quantization {startup.method}", *flags)
-    return Candidate(weights.precision, found, frozenset(changes or {("cards", "")}), flags, without, since)
+        without = tuple(flag for flag in without if flag != "--quantization")
+        flags = (*([] if base.launch.quantization == startup.method else [f"--quantization {startup.method}"]), *flags)
+    return Candidate(weights.precision, found, frozenset(changes), flags, without, since)
 
 
 def _variants(search: Search) -> list[Weights]:

@@ -26,7 +26,7 @@ def remedy_rows(candidates: list[Candidate]) -> list[doc.RemedyRow]:
             precision=None if candidate.precision == AS_IS else candidate.precision,
             release=candidate.judgement.target.vllm_ascend,
             soc=candidate.judgement.target.soc.name,
-            npus=candidate.judgement.plan.minimum.npus if candidate.judgement.plan.minimum else None,
+            npus=candidate.layout.npus if candidate.layout else None,
             flags=list(candidate.flags),
             without=list(candidate.without),
             since=candidate.since,
@@ -39,12 +39,12 @@ def remedy_rows(candidates: list[Candidate]) -> list[doc.RemedyRow]:
 def action(candidate: Candidate) -> Message:
     """What to do, with the cards it takes; a message per kind, and per precision where weights change."""
     found = candidate.judgement
-    minimum = found.plan.minimum
+    layout = candidate.layout
     params: dict[str, Param] = {
         "release": found.target.vllm_ascend,
         "soc": found.target.soc.name,
-        "npus": minimum.npus if minimum else None,
-        "launch": ", ".join([*([layout_name(minimum).partition(": ")[2]] if minimum else []), *candidate.flags]),
+        "npus": layout.npus if layout else None,
+        "launch": ", ".join([*([layout_name(layout).partition(": ")[2]] if layout else []), *candidate.flags]),
         "flags": ", ".join(candidate.flags),
         "without": ", ".join(candidate.without),
         "since": candidate.since,

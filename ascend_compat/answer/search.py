@@ -98,7 +98,7 @@ class Search:
         """What runs with a change of the launch that the findings of ``found`` name."""
         described = weights.facts.quant_description is not None
         tried = [launch]
-        for change in flag_changes(found.findings, found.match, launch, described, self.rules, everything):
+        for change in flag_changes(found, launch, described, self.rules, everything):
             if change not in tried:
                 tried.append(change)
                 again = self.attempt(release, soc, weights, change)
