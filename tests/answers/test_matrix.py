@@ -17,7 +17,7 @@ from ascend_compat.core.memory_parts import LayoutPart
 from ascend_compat.core.parts import Text
 from ascend_compat.core.target import Soc
 from ascend_compat.core.verdict import Verdict
-from ascend_compat.errors import SourceError, RuleError, UsageError
+from ascend_compat.errors import RuleError, SourceError, UsageError
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.location import rules_directory
 
