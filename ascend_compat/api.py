@@ -8,6 +8,7 @@ from typing import Any
 
 from ascend_compat import __version__
 from ascend_compat.answer import document
+from ascend_compat.answer.architecture import architecture_part
 from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.answer.launch import launch_part
 from ascend_compat.answer.matrix import first_rows, grouped, judged_rows
@@ -177,7 +178,7 @@ def _report(found: Judgement, shared: Shared) -> Report:
         verdict=found.verdict,
         summary=document.text(_summary(found)),
         findings=[document.finding(item, best_action(others)) for item in found.findings],
-        architecture=document.architecture_part(found.profile, found.pack),
+        architecture=architecture_part(found.profile, found.pack),
         quantization=document.quantization_part(found.profile, found.match, found.findings),
         mtp=document.mtp_part(found.profile, found.pack, draft),
         operators=[
