@@ -9,7 +9,7 @@ from ascend_compat.classify.config import ConfigView
 from ascend_compat.classify.kinds import HEADS, KV_HEADS, layer_kinds
 from ascend_compat.classify.stored_sizes import heads as stored_heads
 from ascend_compat.classify.stored_sizes import width
-from ascend_compat.classify.tensors import decoder_tensors, header_evidence, matching
+from ascend_compat.classify.tensors import decoder_tensors, header_evidence, layers_of, matching
 from ascend_compat.core.facts import TensorGroup
 from ascend_compat.core.finding import Evidence
 from ascend_compat.core.profile import AttentionGroup, AttentionKind
@@ -20,6 +20,7 @@ QK_NORM = ("use_qk_norm", "qk_norm", "qk_layernorm", "use_qk_layernorm")
 QK_TENSORS = r"\.(q_norm|q_layernorm|query_layernorm|query_norm)\.weight$"
 _LISTS = ("layer_types", "layers_block_type", "hybrid_override_pattern", "hybrid_layer_pattern", "compress_ratios",
           "full_attention_interval", "sliding_window_pattern", "block_configs", "no_rope_layers", "kda_layers",
+          "no_rope_layer_interval", "cross_attention_layers",
           "sparse_attention_freq", "attn_type_list")  # fmt: skip
 _SINKS = r"\.(sinks|attn_sink|attention_sink_bias)$"
 #: Index keys of sparse kinds, by the section of config.json that holds them.
@@ -55,12 +56,22 @@ def attention_groups(view: ConfigView, tensors: tuple[TensorGroup, ...], layers:
             key = (AttentionKind.GQA if grouped else kind, kv, ratio if isinstance(ratio, int) else None)
             found.setdefault(key, []).append(layer)
     stack = decoder_tensors(tensors)
-    groups = (
-        replace(_group(view, stack, kind, tuple(own), kv), compress_ratio=ratio)
-        for (kind, kv, ratio), own in found.items()
-    )
+    groups = [replace(_group(view, stack, kind, tuple(own), kv), compress_ratio=ratio)
+              for (kind, kv, ratio), own in found.items()]  # fmt: skip
+    groups += _crossing(view, stack, layers)
     counted = view.evidence("num_hidden_layers", "n_layer", "num_layers", "n_layers") or _seen(stack, "")
     return tuple(group if group.evidence else replace(group, evidence=counted) for group in groups)
+
+
+def _crossing(view: ConfigView, stack: tuple[TensorGroup, ...], layers: int) -> tuple[AttentionGroup, ...]:
+    """Cross attention beside self-attention, in every decoder layer of an encoder-decoder model."""
+    found = matching(stack, r"\.(encoder_attn|EncDecAttention|cross_attn|crossattention)\.")
+    if not found and view.flag("is_encoder_decoder") is not True:
+        return ()
+    own = layers_of(found) or tuple(range(layers))
+    group = _softmax(view, stack, AttentionKind.CROSS, own, None)
+    said = (*view.evidence("is_encoder_decoder"), *(header_evidence(item) for item in found[:1]))
+    return (replace(group, evidence=(*said, *group.evidence)),)
 
 
 def _block_heads(view: ConfigView, layers: int) -> dict[int, int]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from ascend_compat.classify.config import ConfigView, short
 from ascend_compat.classify.stored_sizes import KEY, QUERY, width
-from ascend_compat.classify.tensors import decoder_tensors, layers_of, matching
+from ascend_compat.classify.tensors import decoder_prefix, decoder_tensors, layers_of, matching
 from ascend_compat.core.facts import TensorGroup
 from ascend_compat.core.profile import AttentionKind
 
@@ -16,6 +17,8 @@ HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 KV_HEADS = ("num_key_value_heads", "num_kv_heads", "n_kv_heads", "n_head_kv", "multi_query_group_num")
 #: Down- and up-projections of a shared latent, as transformers, DeepSeek's own code and other trees spell them.
 LATENT = r"\.(kv_a_proj(_with_mqa)?|kv_a_layernorm|kv_b_proj|wkv_a|wkv_b|kv_down_proj|kv_up_proj)\."
+#: A stack of layers that see every token: BERT and its kin name theirs so.
+ENCODER_STACK = r"(^|\.)encoder\.layers?$"
 LINEAR = ("linear_num_value_heads", "linear_num_key_heads")
 
 #: ``layer_types`` entries with one meaning. ``None``: the layer mixes no tokens (an MLP or experts alone).
@@ -40,6 +43,7 @@ def layer_kinds(view: ConfigView, tensors: tuple[TensorGroup, ...], layers: int)
     full = full_kind(view, tensors)
     sources: tuple[Callable[[], Kinds | None], ...] = (
         lambda: _listed(view, tensors, layers, full),
+        lambda: _crossed(view, layers, full),
         lambda: _letters(view, layers, full),
         lambda: _compressed(view, layers),
         lambda: _blocks(view, layers, full),
@@ -61,7 +65,8 @@ def full_kind(view: ConfigView, tensors: tuple[TensorGroup, ...]) -> AttentionKi
     if view.size("kv_lora_rank") or matching(stack, LATENT):
         sparse = view.size("index_topk", "index_n_heads") or matching(stack, r"\.indexer\.")
         return AttentionKind.DSA if sparse else AttentionKind.MLA
-    if view.flag("is_causal") is False or view.is_true("use_bidirectional_attention"):
+    encoder = re.search(ENCODER_STACK, decoder_prefix(tensors) or "")
+    if encoder or view.flag("is_causal") is False or view.is_true("use_bidirectional_attention"):
         return AttentionKind.ENCODER
     heads, kv = view.size(*HEADS), view.size(*KV_HEADS)
     if heads is None:
@@ -109,6 +114,12 @@ def _listed(view: ConfigView, tensors: tuple[TensorGroup, ...], layers: int, ful
             view.unknown["attention"] = f"layer type {short(name)} is not known"
             out.append(AttentionKind.UNKNOWN)
     return out
+
+
+def _crossed(view: ConfigView, layers: int, full: AttentionKind) -> Kinds | None:
+    """Layers of a decoder that attend to another tower alone (Llama 3.2 Vision)."""
+    crossed = {n for n in view.items("cross_attention_layers") if isinstance(n, int)}
+    return [AttentionKind.CROSS if layer in crossed else full for layer in range(layers)] if crossed else None
 
 
 def _letters(view: ConfigView, layers: int, full: AttentionKind) -> Kinds | None:
@@ -193,6 +204,9 @@ def _windows(view: ConfigView, layers: int, full: AttentionKind) -> Kinds | None
     if view.size("attention_chunk_size") and not view.has("sliding_window"):
         if rope_layers:  # 1: rotary position and chunked attention, 0: neither. Source: transformers Llama4TextConfig.
             return [AttentionKind.SLIDING if value == 1 else full for value in rope_layers]
+        interval = view.size("no_rope_layer_interval")
+        if interval:
+            return [full if (layer + 1) % interval == 0 else AttentionKind.SLIDING for layer in range(layers)]
         view.unknown["attention_chunk_size"] = "set, and the layers it applies to are not listed"
     if not view.size("sliding_window") or view.flag("use_sliding_window") is False:
         return None
