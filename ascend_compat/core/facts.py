@@ -67,10 +67,11 @@ class TableNote:
 class CheckpointFacts:
     """Everything read from a checkpoint, nothing interpreted.
 
-    ``config`` is ``config.json`` as parsed. ``has_weights`` is false when there is no safetensors file; ``tensors``
-    is then empty, or computed from the configuration, and ``table`` says how. ``quant_description`` is ModelSlim's
-    ``quant_model_description.json``, ``hf_quant_config`` ModelOpt's file; ``None`` when the file is absent.
-    ``problems`` is the damage that was found (AC1xx).
+    Where no header was read, ``tensors`` may be computed from the configuration: ``table`` then says how.
+
+    ``config`` is ``config.json`` as parsed. ``tensors`` is empty and ``has_weights`` false when there is no
+    safetensors file. ``quant_description`` is ModelSlim's ``quant_model_description.json``, ``hf_quant_config``
+    ModelOpt's file; ``None`` when the file is absent. ``problems`` is the damage that was found (AC1xx).
     """
 
     spec: str
@@ -81,11 +82,11 @@ class CheckpointFacts:
     tensors: tuple[TensorGroup, ...]
     has_weights: bool
     shards: int = 0
+    table: TableNote | None = None
     quant_description: Mapping[str, Any] | None = None
     hf_quant_config: Mapping[str, Any] | None = None
     generation_config: Mapping[str, Any] | None = None
     problems: tuple[Finding, ...] = ()
-    table: TableNote | None = None
 
     @property
     def tensor_count(self) -> int:
