@@ -47,6 +47,8 @@ class Table:
 
     def _section(self, section: Section) -> Iterator[Iterator[Entry]]:
         blocks, found = part(section.part), levels(self.config, section.config)
+        if found is None and section is self.family.sections[0]:
+            raise CheckpointError(f"config.json lacks {' and '.join(section.config)!r}, which describes the model")
         if found is None:
             return
         values = _values(found, section, blocks, self)

@@ -132,6 +132,7 @@ def _llama(**fields: Any) -> dict[str, Any]:
         ({"intermediate_size": None}, "intermediate_size"),
         ({"torch_dtype": None}, "dtype"),
         ({"model_type": None}, "model_type"),
+        ({"model_type": "qwen3_vl"}, "text_config"),
         ({"quantization_config": {"quant_method": "quark"}}, "quark"),
         ({"num_hidden_layers": 10**9}, "1,000,000,000"),
     ],
