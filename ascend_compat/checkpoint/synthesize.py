@@ -127,10 +127,11 @@ def _model_dtype(known: Names, table: Table) -> str:
             declared = level.get(name)
             if declared is not None:
                 table.read[path + name] = declared
-                short = declared.removeprefix("torch.") if isinstance(declared, str) else declared
-                if short not in _DTYPES:
-                    raise CheckpointError(f"config.json declares dtype {declared!r}, which no checkpoint stores")
-                return _DTYPES[short]
+                stored = _DTYPES.get(str(declared).removeprefix("torch.")) if isinstance(declared, str) else None
+                if stored is None:
+                    said = repr(declared)[:60]
+                    raise CheckpointError(f"config.json declares dtype {said}, which no checkpoint stores")
+                return stored
     if "dtype" in known.defaults:
         return _DTYPES[str(known.defaults["dtype"])]
     raise CheckpointError("config.json declares neither dtype nor torch_dtype", "give the dtype of the weights")

@@ -131,6 +131,7 @@ def _llama(**fields: Any) -> dict[str, Any]:
         ({"hidden_size": None}, "hidden_size"),
         ({"intermediate_size": None}, "intermediate_size"),
         ({"torch_dtype": None}, "dtype"),
+        ({"torch_dtype": ["bfloat16"]}, "dtype"),
         ({"model_type": None}, "model_type"),
         ({"model_type": "qwen3_vl"}, "text_config"),
         ({"quantization_config": {"quant_method": "quark"}}, "quark"),
@@ -190,7 +191,7 @@ value = st.one_of(
 TYPES = sorted(set(families()) - {"*"})
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from(TYPES),
     st.dictionaries(st.sampled_from(FIELDS), value, max_size=12),
