@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ascend_compat.knowledge.evaluate.values import Instance
+from ascend_compat.knowledge.evaluate.machine import Machine
+from ascend_compat.knowledge.evaluate.values import Class, Instance
+
+#: Where releases keep what reads ``config.json`` for the model configuration; older ones do it in that class itself.
+CONVERTOR = ("vllm.transformers_utils.model_arch_config_convertor", "ModelArchConfigConvertorBase")
 
 
 def record(values: Mapping[str, Any], label: str) -> Instance:
@@ -39,3 +43,15 @@ def quantization_config(config: Mapping[str, Any]) -> dict[str, Any] | None:
             if isinstance(found, dict):
                 return found
     return None
+
+
+def convert(machine: Machine, model_config: Instance) -> None:
+    """Give ``model_arch_config`` the declaration as the release's own converter hands it on.
+
+    It writes the method in lower case, ``""`` where none is named. Raises :class:`Raised` where the converter does.
+    """
+    owner = machine.member(*CONVERTOR)
+    if isinstance(owner, Class):
+        converter = Instance(owner, {"hf_config": model_config.names["hf_config"]}, closed=False, label=CONVERTOR[1])
+        found = machine.call(machine.attribute(converter, "get_quantization_config", owner.at), [], {}, owner.at)
+        model_config.names["model_arch_config"].names["quantization_config"] = found
