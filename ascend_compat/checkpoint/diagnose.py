@@ -24,9 +24,9 @@ def diagnose(text: bytes, first: HeaderError) -> list[HeaderError]:
     except HeaderError as error:
         return [error]
     kinds: dict[str, list[HeaderError]] = {first.kind: []}
-    for error in errors:
-        kinds.setdefault(error.kind, []).append(error)
-    return [_counted(found or [first]) for found in kinds.values()]
+    for found in errors:
+        kinds.setdefault(found.kind, []).append(found)
+    return [_counted(same or [first]) for same in kinds.values()]
 
 
 def _counted(found: list[HeaderError]) -> HeaderError:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors import SafetensorError, deserialize
+from safetensors import SafetensorError, deserialize, safe_open
 
+from ascend_compat.checkpoint.collect import read_checkpoint
 from ascend_compat.checkpoint.header import HeaderError, header_end, parse_header
 from ascend_compat.core.units import DTYPE_BITS
+from ascend_compat.source.local import LocalSource
 
 ENTRY = b'"dtype":"F32","shape":[0],"data_offsets":[0,0]'
 
@@ -206,3 +210,22 @@ def test_damaged_bytes_are_judged_as_safetensors_judges_them(blob: bytes, data: 
     cut = bytes(damaged[: data.draw(st.integers(0, len(damaged)))])
     for candidate in (bytes(damaged), cut):
         assert ours(candidate) == theirs(candidate)
+
+
+@settings(max_examples=250, deadline=None)
+@given(bent())
+def test_a_checkpoint_of_a_bent_file_is_judged_as_safe_open_judges_it(blob: bytes) -> None:
+    """The whole way from a directory: a blocker where ``safe_open`` refuses, the same tensors where it does not."""
+    with tempfile.TemporaryDirectory() as root:
+        path = Path(root) / "model.safetensors"
+        path.write_bytes(blob)
+        (Path(root) / "config.json").write_text("{}")
+        facts = read_checkpoint(LocalSource("m", Path(root)))
+        try:
+            with safe_open(path, framework="np") as file:
+                names = sorted(file.keys())
+        except SafetensorError:
+            assert any(problem.code in ("AC101", "AC102", "AC104") for problem in facts.problems)
+        else:
+            assert not any(problem.code in ("AC101", "AC102", "AC104") for problem in facts.problems)
+            assert facts.tensor_count == len(names)
