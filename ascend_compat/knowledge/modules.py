@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ascend_compat.core.class_names import full, shorten
+from ascend_compat.core.class_names import full, place, shorten
 
 DEPTH = 14
 #: Packages whose classes are models; one of them without children builds nothing.
@@ -218,8 +218,4 @@ class ModuleTree:
         return [str(name) for name in names]
 
     def _file(self, name: str) -> str:
-        """The file of a class: said by its entry when it is not the module's own name."""
-        at = self.classes[name]["at"]
-        if isinstance(at, str):
-            return at.rpartition(":")[0]
-        return full(name).partition(":")[0].replace(".", "/") + ".py"
+        return place(name, self.classes[name]["at"]).rpartition(":")[0]
