@@ -22,6 +22,8 @@ _SIDE_FILES = {
     "hf_quant_config.json": "AC113.unreadable",
     "generation_config.json": "AC113.generation",
 }
+#: Files in which older AWQ and GPTQ tools declare what config.json does not.
+_QUANTIZE_CONFIGS = ("quant_config.json", "quantize_config.json")
 
 
 def read_checkpoint(source: CheckpointSource) -> CheckpointFacts:
@@ -34,6 +36,7 @@ def read_checkpoint(source: CheckpointSource) -> CheckpointFacts:
     files = source.list()
     problems: list[Finding] = []
     side = {name: _side_file(source, name, message, problems) for name, message in _SIDE_FILES.items()}
+    tools = {name: _side_file(source, name, "AC113.unreadable", problems) for name in _QUANTIZE_CONFIGS}
     index, found = read_index(source)
     problems += found
     shards, found = choose_shards(source, index)
@@ -57,6 +60,7 @@ def read_checkpoint(source: CheckpointSource) -> CheckpointFacts:
         hf_quant_config=side["hf_quant_config.json"],
         generation_config=side["generation_config.json"],
         problems=unfilled_unnoticed(problems) if quantized else tuple(problems),
+        quantize_configs={name: body for name, body in tools.items() if body is not None},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import pytest
@@ -51,7 +51,7 @@ class Start(NamedTuple):
     verdict: str | None = None
 
 
-@lru_cache(maxsize=None)
+@cache
 def starts(release: str) -> dict[str, Start]:
     """Every situation on one release. Packs are large: each is read once and not kept."""
     pack = RULES.pack(release)

@@ -52,7 +52,9 @@ def _names(body: Mapping[str, Any]) -> dict[str, set[str]]:
     names: dict[str, set[str]] = {}
     for key, kind in body.items():
         if isinstance(key, str) and isinstance(kind, str) and key.endswith(_WEIGHTS):
-            names.setdefault(kind, set()).add(key.rpartition(".")[0])
+            weights, _ = from_name(kind)
+            float_kind = weights is not None and weights.num_bits >= 16
+            names.setdefault(FLOAT if float_kind else kind, set()).add(key.rpartition(".")[0])
     return names
 
 

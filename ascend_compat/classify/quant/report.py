@@ -30,6 +30,12 @@ class Case:
     stack: str | None
 
     @property
+    def family(self) -> str:
+        """The format that is followed, under one name; empty where nothing is declared."""
+        known = self.found.declarations
+        return (known[0].family or "") if known else ""
+
+    @property
     def cover(self) -> Cover | None:
         """The declaration applied to the tensors, ``None`` where there is none."""
         return self.found.found
