@@ -37,9 +37,9 @@ _STATIC = ("W8A8", "W8A8S", "W8A8SC")
 #: Companions that ModelSlim types can't do without, by a part of their name. Source: vllm-ascend 0.18.0,
 #: methods/w4a4_flatquant.py.
 _SLIM = {"FLATQUANT": (("left_trans",), ("right_trans",), ("clip_ratio",))}
-#: What only a quantized weight has, the telling one first.
+#: What only a quantized weight has, the telling one first; a ``scale`` of one dimension may belong to a norm.
 _HELPERS = ("weight_scale", "weight_scale_inv", "scales", "weight_zero_point", "qzeros", "weight_offset", "deq_scale",
-            "quant_bias", "weight_scale_2", "weight_global_scale", "g_idx", "weight_shape")  # fmt: skip
+            "quant_bias", "weight_scale_2", "weight_global_scale", "g_idx", "weight_shape", "scale")  # fmt: skip
 _KV_SCALE = re.compile(r"\.([kv]_scale|kv_scale|[kv]_proj\.(kv_cache|output)_scale|fa_[kv]\.scale)$")
 
 Tally = Counter[int | None]
@@ -111,7 +111,7 @@ def _surplus(case: Case) -> Iterator[Finding]:
     floats, values = _weights(case.facts.tensors)
     helpers: dict[str, list[TensorGroup]] = {}
     for group in case.facts.tensors:
-        if group.parameter in _HELPERS:
+        if group.parameter in _HELPERS and (group.parameter != "scale" or len(group.shape) == 2):
             helpers.setdefault(group.module, []).append(group)
     for module, groups in helpers.items():
         group = min(groups, key=lambda item: _HELPERS.index(item.parameter))

@@ -84,11 +84,11 @@ def _scales(case: Case, args: QuantArgs, tensor: TensorGroup) -> frozenset[int]:
     """
     if args.strategy in ("group", "tensor_group"):
         return _groups(case, args, tensor)
-    if tensor.parameter not in ("weight", "weight_packed") or len(tensor.shape) < 2:
+    if len(tensor.shape) < 2 or (len(tensor.shape) == 2 and tensor.parameter not in ("weight", "weight_packed")):
         return frozenset()
     *stack, rows, columns = tensor.shape
     many = prod(stack)
-    if args.strategy == "block" and args.block_structure and tensor.parameter == "weight":
+    if args.strategy == "block" and args.block_structure and tensor.parameter != "weight_packed":
         return frozenset({many * -(-rows // args.block_structure[0]) * -(-columns // args.block_structure[1])})
     if args.strategy == "channel":
         if case.family == "modelslim" and args.num_bits < 8:  # each release has its own default for the group size
