@@ -47,7 +47,9 @@ def quantization(facts: CheckpointFacts) -> Quantization:
     chosen = known[0]
     if chosen.family == "modelslim":
         profile, found = modelslim(facts, chosen)
-        return Quantization(profile, known, found)
+        strange = [rule.declared for rule in found.rules if rule.weights is None]
+        reasons = [(chosen.file, f"type {kind[:40]!r} is not interpreted") for kind in strange[:1]]
+        return Quantization(profile, known, found, tuple(reasons))
     lowered = LOWERINGS.get(chosen.family or "", _named)(facts, chosen)
     found = cover(facts.tensors, lowered.rules, lowered.ignore)
     profile = QuantProfile(
