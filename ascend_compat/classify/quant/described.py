@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from ascend_compat.checkpoint.aggregate import Aggregate
 from ascend_compat.classify.quant.companions import tally
 from ascend_compat.classify.quant.declared import MODELSLIM
 from ascend_compat.classify.quant.report import Case
@@ -45,11 +46,15 @@ def _absent(case: Case) -> Iterator[Finding]:
     present: dict[str, Counter[int | None]] = {}
     for group in case.facts.tensors:
         present.setdefault(group.template, Counter()).update(tally(group, group.layers))
+    names = Aggregate()
+    names.add(
+        (name, "", (), 0)
+        for name, kind in (case.facts.quant_description or {}).items()
+        if isinstance(name, str) and isinstance(kind, str) and name.endswith(".weight")
+    )
     described: dict[str, Counter[int | None]] = {}
-    for name, kind in (case.facts.quant_description or {}).items():
-        if isinstance(name, str) and isinstance(kind, str) and name.endswith(".weight"):
-            template, layer = _split(name)
-            described.setdefault(template, Counter())[layer] += 1
+    for group in names.groups():
+        described.setdefault(group.template, Counter()).update(tally(group, group.layers))
     if case.facts.config.get("tie_word_embeddings") is True:
         described.pop("lm_head.weight", None)
     for template, needed in sorted(described.items()):
@@ -66,13 +71,6 @@ def _absent(case: Case) -> Iterator[Finding]:
 
 def _first(case: Case, template: str) -> tuple[TensorGroup, ...]:
     return tuple(group for group in case.facts.tensors if group.template == template)[:1]
-
-
-def _split(name: str) -> tuple[str, int | None]:
-    """Template and first index of a name, as the table of tensors has them."""
-    parts = name.split(".")
-    numbers = [int(part) for part in parts if part.isdecimal() and len(part) < 10]
-    return ".".join("*" if part.isdecimal() else part for part in parts), numbers[0] if numbers else None
 
 
 def _caches(case: Case) -> Iterator[Finding]:
