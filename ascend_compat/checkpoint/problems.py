@@ -28,6 +28,7 @@ _WEIGHTS = {
     "AC101.partial": Weight(Severity.WARNING, Effect.NONE),
     "AC102": _STARTUP,
     "AC103": _STARTUP,
+    "AC103.neighbour": Weight(Severity.WARNING, Effect.FAILS_AT_STARTUP),
     "AC104": _STARTUP,
     "AC105": _STARTUP,
     "AC105.uncached": Weight(Severity.WARNING, Effect.NONE, undetermined=True),

@@ -10,7 +10,8 @@ from ascend_compat.checkpoint.problems import problem
 from ascend_compat.core.finding import Finding, Param
 from ascend_compat.source.interface import CheckpointSource
 
-_POINTER = b"version https://git-lfs"
+#: How a Git LFS pointer begins.
+POINTER = b"version https://git-lfs"
 _IDS = {"too-small": "AC101.tiny", "cut-header": "AC101.header"}
 #: First bytes of other files that are found under the name of a shard; asked once the file was refused.
 _MAGIC = {
@@ -36,7 +37,7 @@ def read_shard(source: CheckpointSource, file: str) -> ShardText:
     """Read the header bytes of a shard, nothing else; raises :class:`SourceError` when it can't be reached."""
     size = source.size(file)
     head = source.read_head(file, min(source.guess, size))
-    if head.startswith(_POINTER):
+    if head.startswith(POINTER):
         return ShardText(file, size, failure=problem("AC103.pointer", file, expected=_pointed_size(head)))
     try:
         return ShardText(file, size, _header_text(source, file, head, size))

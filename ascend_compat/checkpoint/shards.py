@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ascend_compat.checkpoint.header import HeaderError
 from ascend_compat.checkpoint.index import INDEX_NAME, Index
 from ascend_compat.checkpoint.problems import problem
-from ascend_compat.checkpoint.shard import header_of
+from ascend_compat.checkpoint.shard import POINTER, header_of
 from ascend_compat.core.finding import Finding
 from ascend_compat.source.interface import CheckpointSource
 
@@ -19,6 +19,10 @@ _NOT_WEIGHTS = ("training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.
 #: What download tools leave beside, or instead of, a file they have not finished.
 _UNFINISHED = (".aria2", ".incomplete", ".part", ".crdownload", ".download", ".tmp")
 _NUMBERED = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.safetensors")
+#: Sizes of Git LFS pointers, whose lines are fixed but for the name of the store and the number of bytes.
+_POINTER_SIZES = range(100, 250)
+#: Files that are read, and reported where they are pointers, anyway.
+_READ = (".safetensors", "config.json", "index.json", "quant_model_description.json")
 #: Orphans whose headers are read; more are only counted.
 _ORPHANS_READ = 8
 
@@ -38,7 +42,7 @@ def choose_shards(source: CheckpointSource, index: Index | None) -> Shards:
     """
     files = source.list()
     present = [name for name in files if name.endswith(".safetensors") and "/" not in name]
-    problems = list(_unfinished(files, present))
+    problems = [*_unfinished(files, present), *_pointers(source)]
     if index is None:
         return Shards(present, [*_numbering(present), *problems, *_formats(files, present)])
     shards = [file for file in index.counts if file in files]
@@ -80,6 +84,16 @@ def _unfinished(files: Iterable[str], present: list[str]) -> Iterator[Finding]:
             kinds.setdefault("AC101.unfinished" if stem in present else "AC101.partial", []).append(name)
     for kind, names in sorted(kinds.items()):
         yield problem(kind, names[0], count=len(names))
+
+
+def _pointers(source: CheckpointSource) -> Iterator[Finding]:
+    """Git LFS pointers among the other files of a clone: without its tokenizer no server starts."""
+    files = source.list() if source.kind == "local" else {}
+    small = [name for name, size in files.items() if size in _POINTER_SIZES and not name.endswith(_READ)]
+    pointers = [name for name in small if source.read_head(name, len(POINTER)) == POINTER]
+    if pointers:
+        first = next((name for name in pointers if "tokenizer" in name), pointers[0])
+        yield problem("AC103.neighbour", first, count=len(pointers))
 
 
 def _orphans(source: CheckpointSource, index: Index, orphans: list[str]) -> Iterator[Finding]:

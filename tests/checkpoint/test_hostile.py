@@ -166,6 +166,14 @@ def test_leftovers_of_a_download(pair: Path) -> None:
     assert ids(read(pair)) == ["AC101.partial", "AC101.unfinished"]
 
 
+def test_pointers_among_the_other_files_of_a_clone(pair: Path) -> None:
+    for name in ("tokenizer.json", "a.png"):
+        (pair / name).write_bytes(CASES["Git LFS pointer"][0])
+    facts = read(pair)
+    assert ids(facts) == ["AC103.neighbour"]
+    assert (facts.problems[0].subject, facts.problems[0].message.params["count"]) == ("tokenizer.json", 2)
+
+
 def test_weight_formats_side_by_side_are_named(pair: Path) -> None:
     for name in ("pytorch_model.bin", "model-Q4_K_M.gguf", "consolidated.00.pth"):
         (pair / name).write_bytes(b"")

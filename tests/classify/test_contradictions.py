@@ -140,3 +140,19 @@ def test_a_missing_shard_silences_what_only_a_whole_checkpoint_shows(name: str) 
     damage = spoiled("float8 channels", "lm_head.weight", lambda tensor: [remade(tensor, dtype="F8_E4M3")])
     found = classify(replace(checkpoint, tensors=half, problems=(damage[0],))).findings
     assert not {finding.message.id for finding in found} & {"AC325", "AC326.alone", "AC336", "AC337"}
+
+
+def test_rows_in_pairs_that_are_not_packed() -> None:
+    checkpoint = LAYOUTS["ModelSlim W4A8 unpacked"]().facts
+    described = {**(checkpoint.quant_description or {}), "version": "1.0.0"}
+    found = classify(replace(checkpoint, quant_description=described)).findings
+    assert {finding.message.id for finding in found} == {"AC334.pairs"}
+    assert all(".experts." in finding.subject for finding in found)
+
+
+def test_a_second_scale_of_another_group_size() -> None:
+    checkpoint = LAYOUTS["ModelSlim W4A8 packed"]().facts
+    described = {**(checkpoint.quant_description or {}), "group_size": 128}
+    found = classify(replace(checkpoint, quant_description=described)).findings
+    assert {finding.code for finding in found} == {"AC328"}
+    assert all(str(finding.message.params["scale"]).endswith("weight_scale_second") for finding in found)

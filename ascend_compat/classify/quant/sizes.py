@@ -46,6 +46,7 @@ def size_findings(case: Case) -> Iterator[Finding]:
             continue
         yield from _companions(case, rule, rule.weights, weight, beside.get(weight.base, []))
         yield from _width(case, rule.weights, weight, hidden)
+        yield from _pairs(case, rule, weight, beside.get(weight.base, []))
 
 
 def _companions(
@@ -116,7 +117,7 @@ def _second(case: Case, tensor: TensorGroup, beside: list[TensorGroup]) -> froze
     rows = next((group.shape[0] for group in beside if group.parameter == "weight_scale" and group.shape), None)
     if size is None or rows is None or len(tensor.shape) != 2:
         return frozenset()
-    return frozenset({rows * columns // size for columns in (tensor.shape[1], 2 * tensor.shape[1])})
+    return frozenset({rows * tensor.shape[1] // size})
 
 
 def _columns(case: Case, args: QuantArgs, tensor: TensorGroup) -> frozenset[int]:
@@ -140,3 +141,18 @@ def _width(case: Case, args: QuantArgs, weight: Weight, hidden: int | None) -> I
         params: Params = {"stored": tensor.dtype, "columns": stored, "bits": args.num_bits, "width": stored * held,
                           "hidden": hidden}  # fmt: skip
         yield finding(case, "AC334", Severity.BLOCKER, Effect.FAILS_AT_STARTUP, weight, **params)
+
+
+def _pairs(case: Case, rule: Rule, weight: Weight, beside: list[TensorGroup]) -> Iterator[Finding]:
+    """AC334.pairs: ModelSlim 1.0.0 stores two rows of 4 bits in one; the scale tells how many there are.
+
+    Source: vllm-ascend 0.18.0, quantization/methods/w4a8.py.
+    """
+    version = (case.facts.quant_description or {}).get("version")
+    rows = weight.tensor.shape[0]
+    if case.family != "modelslim" or version != "1.0.0" or not rule.declared.startswith("W4A8"):
+        return
+    scales = {g.shape[0] for g in beside if g.parameter == "weight_scale" and g.shape}
+    if weight.tensor.dtype == "I8" and scales == {rows}:
+        params: Params = {"rows": rows, "version": version, "declared": rule.declared}
+        yield finding(case, "AC334.pairs", Severity.BLOCKER, Effect.FAILS_AT_STARTUP, weight, **params)
