@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
+from ascend_compat.knowledge.environment import Environment
 from ascend_compat.knowledge.evaluate.machine import Machine
-from ascend_compat.knowledge.evaluate.values import Class, Instance
+from ascend_compat.knowledge.evaluate.values import Class, External, Instance
 
 #: Where releases keep what reads ``config.json`` for the model configuration; older ones do it in that class itself.
 CONVERTOR = ("vllm.transformers_utils.model_arch_config_convertor", "ModelArchConfigConvertorBase")
+
+
+def model_config(environment: Environment, cls: Class | None, dtype: External) -> Instance:
+    """The engine's ``ModelConfig`` as it is before its quantization is verified."""
+    config = copy.deepcopy(dict(environment.config))
+    hf_config = record(config, "hf_config")
+    architectures = {**architecture(config), "quantization_config": quantization_config(config)}
+    names = {
+        "model": environment.model_path,
+        "revision": None,
+        "quantization": environment.quantization,
+        "quantization_config": None,
+        "hf_config": hf_config,
+        "hf_text_config": hf_config.names.get("text_config", hf_config),
+        "hf_overrides": {},
+        "architectures": list(config.get("architectures") or []),
+        "model_arch_config": Instance(None, architectures, closed=False, label="model_arch_config"),
+        "dtype": dtype,
+        "enforce_eager": environment.enforce_eager,
+        "allow_deprecated_quantization": False,
+    }
+    return Instance(cls, names, closed=False, label="model_config")
+
+
+def engine_config(environment: Environment, model: Instance, load: Instance) -> Instance:
+    """The engine's ``VllmConfig`` before its quantization configuration is made."""
+    names = {
+        "model_config": model,
+        "load_config": load,
+        "quant_config": None,
+        "parallel_config": environment.parallel.config(),
+    }
+    return Instance(None, names, closed=False, label="vllm_config")
 
 
 def record(values: Mapping[str, Any], label: str) -> Instance:
@@ -45,13 +80,13 @@ def quantization_config(config: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def convert(machine: Machine, model_config: Instance) -> None:
-    """Give ``model_arch_config`` the declaration as the release's own converter hands it on.
+def convert(machine: Machine, model: Instance) -> None:
+    """Give ``model_arch_config`` of the engine's configuration the declaration as the release's own converter hands it on.
 
     It writes the method in lower case, ``""`` where none is named. Raises :class:`Raised` where the converter does.
     """
     owner = machine.member(*CONVERTOR)
     if isinstance(owner, Class):
-        converter = Instance(owner, {"hf_config": model_config.names["hf_config"]}, closed=False, label=CONVERTOR[1])
+        converter = Instance(owner, {"hf_config": model.names["hf_config"]}, closed=False, label=CONVERTOR[1])
         found = machine.call(machine.attribute(converter, "get_quantization_config", owner.at), [], {}, owner.at)
-        model_config.names["model_arch_config"].names["quantization_config"] = found
+        model.names["model_arch_config"].names["quantization_config"] = found
