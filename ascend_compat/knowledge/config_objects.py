@@ -81,7 +81,7 @@ def quantization_config(config: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def convert(machine: Machine, model: Instance) -> None:
-    """Give ``model_arch_config`` of the engine's configuration the declaration as the release's own converter hands it on.
+    """Give the engine's ``model_arch_config`` the declaration as the release's own converter hands it on.
 
     It writes the method in lower case, ``""`` where none is named. Raises :class:`Raised` where the converter does.
     """
