@@ -9,6 +9,7 @@ from typing import Any
 from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Soc, Target
+from ascend_compat.knowledge.cache import ask_cache
 from ascend_compat.knowledge.environment import Environment, Parallel
 from ascend_compat.knowledge.evaluate.values import Class, Instance, Module, Native
 from ascend_compat.knowledge.files import CheckpointFiles
@@ -56,7 +57,8 @@ class GroupOutcome:
 class Match:
     """Everything the replay of one target found.
 
-    ``dequantizing`` is the place and the dtypes of a loader that de-quantizes, where no quantization method runs.
+    ``dequantizing`` is the place and the dtypes of a loader that de-quantizes, where no quantization method runs;
+    ``cache`` the fate of a declared KV cache quantization: an attention layer's prefix and what it gets.
     """
 
     tree: ModuleTree
@@ -67,6 +69,7 @@ class Match:
     dtype: str = "bfloat16"
     draft: tuple[str | None, str | None] = (None, None)
     dequantizing: Mapping[str, Any] = field(default_factory=dict)
+    cache: tuple[str, LayerOutcome] | None = None
 
     def dequantizes(self, dtype: str | None) -> bool:
         """Whether the model's loader turns weights of this dtype of torch into float ones."""
@@ -126,7 +129,8 @@ def match(
     for bucket, layers in asked:
         out.groups.append(_group(replay, bucket, layers, facts, profile, pack))
         if enough is not None and enough(out):
-            break
+            return out
+    out.cache = ask_cache(replay, tree, profile) if startup.config is not None else None
     return out
 
 
