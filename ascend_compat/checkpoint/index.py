@@ -161,12 +161,13 @@ class CrossCheck:
 
     def problems(self) -> Iterator[Finding]:
         """One finding per kind of mismatch, with the number of tensors and the first example. Call after ``rest``."""
-        path = self._index.path if self._index is not None else ""
+        path, placed = (self._index.path, self._index.weight_map) if self._index is not None else ("", {})
         if self._doubled:
             name, (first, second) = min(self._doubled.items())
             yield problem("AC107.shards", second, tensor=name, other=first, count=len(self._doubled))
         absent = {name: file for name, file in self._lacking.items() if name not in self._surplus}
-        moved = {name: file for name, file in self._lacking.items() if name in self._surplus}
+        elsewhere = {name: placed[name] for name in self._surplus if name in placed}
+        moved = {name: file for name, file in elsewhere.items() if name in self._lacking or file not in self._read}
         if absent:
             name, file = min(absent.items())
             yield problem("AC108.absent", file, tensor=name, count=len(absent), index=path)
@@ -174,7 +175,7 @@ class CrossCheck:
             name, file = min(moved.items())
             other = self._surplus[name][0]
             yield problem("AC108.moved", file, tensor=name, count=len(moved), index=path, other=other)
-        unlisted = [n for n in self._surplus if n not in self._lacking and n not in self._doubled]
+        unlisted = [name for name in self._surplus if name not in placed]
         if unlisted:
             name = min(unlisted)
             yield problem("AC108.unlisted", self._surplus[name][0], tensor=name, count=len(unlisted), index=path)
