@@ -30,7 +30,7 @@ _OWN_SCALES = {"modelslim": (*SCALES, "deq_scale"), "bitsandbytes": ("weight.abs
 #: Formats whose companions are named as above; others keep them elsewhere and are not judged.
 JUDGED = frozenset(
     "compressed-tensors fp8 fbgemm_fp8 deepseek_v4_fp8 modelslim awq gptq auto-round modelopt modelopt_fp4 "
-    "modelopt_mxfp8 modelopt_mixed mxfp8 mxfp4 quark bitsandbytes".split()
+    "modelopt_mxfp8 modelopt_mixed mxfp8 nvfp4 mxfp4 quark bitsandbytes".split()
 )
 #: ModelSlim types with static activations. Source: vllm-ascend 0.18.0, methods/w8a8_static.py and w8a8s.py.
 _STATIC = ("W8A8", "W8A8S", "W8A8SC")
