@@ -49,7 +49,7 @@ def companion_findings(case: Case) -> Iterator[Finding]:
     """All checks of companions. What is missing is not judged where a shard is missing or damaged."""
     if case.family not in JUDGED:
         return
-    if not case.facts.problems:
+    if not case.incomplete:
         yield from _missing(case, _table(group for group in case.facts.tensors if is_companion(group)))
     yield from _surplus(case)
     yield from _zero_points(case)
@@ -123,7 +123,7 @@ def _surplus(case: Case) -> Iterator[Finding]:
             if beside:
                 params: Params = {"stored": floats[module][beside[0]]}
                 yield _over(case, "AC326", item, beside, params)
-            if alone and not case.facts.problems:
+            if alone and not case.incomplete:
                 yield _over(case, "AC326.alone", item, alone, {})
 
 

@@ -36,7 +36,7 @@ def misnamed(facts: CheckpointFacts) -> Iterator[Finding]:
 
 def description_findings(case: Case) -> Iterator[Finding]:
     """AC336 and AC337; nothing where shards are missing or damaged."""
-    if case.family == "modelslim" and not case.facts.problems and case.facts.quant_description:
+    if case.family == "modelslim" and not case.incomplete and case.facts.quant_description:
         yield from _absent(case)
         yield from _caches(case)
 

@@ -41,6 +41,12 @@ class Case:
         return self.found.found
 
     @property
+    def incomplete(self) -> bool:
+        """Whether damage hides tensors: what is missing from the table may then be in the checkpoint."""
+        found = self.facts.problems
+        return any(item.severity is Severity.BLOCKER or item.undetermined or item.code == "AC101" for item in found)
+
+    @property
     def refused(self) -> bool:
         """Whether some pattern of the declaration was not run: what is covered is then not known."""
         cover = self.cover
