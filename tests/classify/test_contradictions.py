@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from classify_tables import DENSE, facts, group, outside
 from test_real_layouts import LAYOUTS
 
 from ascend_compat.classify.profile import classify
@@ -156,3 +157,26 @@ def test_a_second_scale_of_another_group_size() -> None:
     found = classify(replace(checkpoint, quant_description=described)).findings
     assert {finding.code for finding in found} == {"AC328"}
     assert all(str(finding.message.params["scale"]).endswith("weight_scale_second") for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("declared", "stored"),
+    [
+        ({"quant_method": "gptq", "checkpoint_format": "marlin", "bits": 4, "group_size": 128},
+         {"B": ("I32", (64, 2048)), "s": ("F16", (8, 1024))}),
+        ({"quant_method": "exl3", "bits": 4.0},
+         {"trellis": ("I16", (64, 64, 64)), "suh": ("F16", (1024,)), "svh": ("F16", (1024,))}),
+        ({"quant_method": "compressed-tensors", "ignore": ["lm_head"],
+          "sparsity_config": {"format": "sparse-24-bitmask", "sparsity_structure": "2:4"},
+          "config_groups": {"a": {"targets": ["Linear"], "weights": {"num_bits": 8, "type": "float"}}}},
+         {"compressed": ("F8_E4M3", (1024, 512)), "bitmask": ("U8", (1024, 128)), "weight_scale": ("F32", (1,))}),
+    ],
+    ids=["marlin", "trellis", "sparse"],
+)  # fmt: skip
+def test_values_under_names_nobody_knows_are_no_contradiction(
+    declared: dict[str, object], stored: dict[str, tuple[str, tuple[int, ...]]]
+) -> None:
+    tensors = [group(f"model.layers.*.mlp.up_proj.{name}", dtype, shape, range(4))
+               for name, (dtype, shape) in stored.items()]  # fmt: skip
+    checkpoint = facts({**DENSE, "quantization_config": declared}, [*tensors, *outside()])
+    assert [f.code for f in classify(checkpoint).findings if f.code.startswith("AC3")] == []

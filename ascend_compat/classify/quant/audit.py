@@ -11,9 +11,9 @@ from ascend_compat.classify.quant.described import description_findings, misname
 from ascend_compat.classify.quant.formats import Quantization
 from ascend_compat.classify.quant.report import Case, Params, finding
 from ascend_compat.classify.quant.sizes import size_findings
-from ascend_compat.classify.quant.stored import FLOAT_DTYPES, QUANTIZED_DTYPES, ROUTER, Weight, is_values, is_weight
+from ascend_compat.classify.quant.stored import FLOAT_DTYPES, QUANTIZED_DTYPES, ROUTER, Weight, is_companion, is_weight
 from ascend_compat.classify.tensors import decoder_prefix
-from ascend_compat.core.facts import CheckpointFacts
+from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.finding import Finding, Message
 from ascend_compat.core.profile import MtpProfile, QuantArgs
 from ascend_compat.core.verdict import Basis, Effect, Severity
@@ -57,11 +57,16 @@ def _nothing_quantized(case: Case) -> Iterator[Finding]:
     if case.cover is None or not case.cover.rules:
         return
     weights = [Weight(tensor, tensor.layers) for tensor in case.facts.tensors if is_weight(tensor)]
-    if not weights or any(is_values(tensor) and tensor.dtype in QUANTIZED_DTYPES for tensor in case.facts.tensors):
+    if not weights or any(_values_of_any_name(tensor) for tensor in case.facts.tensors):
         return
     largest = max(weights, key=lambda weight: (weight.tensor.bytes, weight.tensor.template))
     params = {"method": case.found.profile.method, "stored": largest.tensor.dtype}
     yield finding(case, "AC321", Severity.BLOCKER, Effect.FAILS_AT_STARTUP, largest, **params)
+
+
+def _values_of_any_name(tensor: TensorGroup) -> bool:
+    """Whether a tensor may hold quantized weights, under whatever name its format gives them (``B``, ``trellis``)."""
+    return not is_companion(tensor) and tensor.dtype in QUANTIZED_DTYPES | {"I16", "U16"}
 
 
 def _ignored(case: Case) -> Iterator[Finding]:

@@ -47,7 +47,7 @@ Tally = Counter[int | None]
 
 def companion_findings(case: Case) -> Iterator[Finding]:
     """All checks of companions. What is missing is not judged where a shard is missing or damaged."""
-    if case.family not in JUDGED:
+    if case.family not in JUDGED or case.sparse:
         return
     if not case.incomplete:
         yield from _missing(case, _table(group for group in case.facts.tensors if is_companion(group)))

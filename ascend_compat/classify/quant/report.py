@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -39,6 +39,13 @@ class Case:
     def cover(self) -> Cover | None:
         """The declaration applied to the tensors, ``None`` where there is none."""
         return self.found.found
+
+    @property
+    def sparse(self) -> bool:
+        """Whether weights are compressed by sparsity too, which splits them into tensors of other names and shapes."""
+        known = self.found.declarations
+        config = known[0].body.get("sparsity_config") if known else None
+        return isinstance(config, Mapping) and config.get("format") not in (None, "dense")
 
     @property
     def incomplete(self) -> bool:

@@ -27,7 +27,7 @@ _FROM_HIDDEN = re.compile(r"\.(self_attn|attn|attention)\.(q_proj|k_proj|v_proj|
 
 def size_findings(case: Case) -> Iterator[Finding]:
     """AC328: a companion whose number of values is not what the declaration gives; AC334: a packed weight's width."""
-    if case.family not in JUDGED or case.family == "bitsandbytes":
+    if case.family not in JUDGED or case.family == "bitsandbytes" or case.sparse:
         return
     beside: dict[str, list[TensorGroup]] = {}
     for group in case.facts.tensors:
