@@ -11,6 +11,7 @@ from ascend_compat.checkpoint.index import INDEX_NAME, Index
 from ascend_compat.checkpoint.problems import problem
 from ascend_compat.checkpoint.shard import POINTER, header_of
 from ascend_compat.core.finding import Finding
+from ascend_compat.errors import SourceError
 from ascend_compat.source.interface import CheckpointSource
 
 _OTHER_FORMATS = (".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack", ".onnx")
@@ -114,9 +115,10 @@ def _orphans(source: CheckpointSource, index: Index, orphans: list[str]) -> Iter
 
 
 def _names(source: CheckpointSource, file: str) -> list[str] | None:
+    """Tensors of a file that is not loaded; ``None`` where it has no header or can't be reached."""
     try:
         return [tensor[0] for tensor in header_of(source, file).tensors]
-    except HeaderError:
+    except (HeaderError, SourceError):
         return None
 
 
