@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from safetensors import SafetensorError, deserialize, safe_open
 
 from ascend_compat.checkpoint.collect import read_checkpoint
+from ascend_compat.checkpoint.diagnose import diagnose
 from ascend_compat.checkpoint.header import HeaderError, header_end, parse_header
 from ascend_compat.core.units import DTYPE_BITS
 from ascend_compat.source.local import LocalSource
@@ -229,3 +230,17 @@ def test_a_checkpoint_of_a_bent_file_is_judged_as_safe_open_judges_it(blob: byte
         else:
             assert not any(problem.code in ("AC101", "AC102", "AC104") for problem in facts.problems)
             assert facts.tensor_count == len(names)
+
+
+@settings(max_examples=300, deadline=None)
+@given(bent())
+def test_what_is_wrong_with_a_refused_header_begins_with_what_the_parser_met(blob: bytes) -> None:
+    text = blob[8 : header_end(blob[:8], len(blob))]
+    try:
+        parse_header(text)
+    except HeaderError as first:
+        errors = diagnose(text, first)
+        assert errors[0].kind == first.kind
+        assert len({error.kind for error in errors}) == len(errors)
+        counted = [error.params.get("count", 1) for error in errors]
+        assert all(isinstance(count, int) and count > 0 for count in counted)

@@ -268,3 +268,11 @@ def test_zero_points_of_symmetric_weights() -> None:
     assert codes(classify(packed({**INT4, "symmetric": False}, 8, **zero)).findings) == []
     wrong = {"weight_zero_point": ("I32", lambda r, c: (r, 1))}
     assert set(codes(classify(packed({**INT4, "symmetric": False}, 8, **wrong)).findings)) == {"AC328"}
+
+
+def test_the_last_group_of_a_row_may_be_short() -> None:
+    grouped = {**INT4, "strategy": "group", "group_size": 96}
+    short = {"weight_scale": ("BF16", lambda r, c: (r, -(-c // 96)))}
+    assert codes(classify(packed(grouped, 8, **short)).findings) == []
+    cut = {"weight_scale": ("BF16", lambda r, c: (r, c // 96))}
+    assert set(codes(classify(packed(grouped, 8, **cut)).findings)) == {"AC328"}

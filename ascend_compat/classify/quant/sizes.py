@@ -99,7 +99,9 @@ def _scales(case: Case, args: QuantArgs, tensor: TensorGroup) -> frozenset[int]:
 
 
 def _groups(case: Case, args: QuantArgs, tensor: TensorGroup) -> frozenset[int]:
-    """Groups of a weight. ModelSlim packs 4 bits or does not, and its integers may have a first scale by row."""
+    """Groups of a weight, the last of a row may be short. ModelSlim packs 4 bits or does not; its integers may have a
+    first scale by row.
+    """
     if not args.group_size:
         return frozenset()
     held = {values_per_element(tensor, args, False)}
@@ -107,8 +109,11 @@ def _groups(case: Case, args: QuantArgs, tensor: TensorGroup) -> frozenset[int]:
     if case.family == "modelslim" and tensor.dtype in ("U8", "I8"):
         held = {1, 2} if args.num_bits < 8 else {1}
         rows = {tensor.shape[0], 2 * tensor.shape[0]} if args.type == "int" else set()
-    logical = {prod(tensor.shape) * n for n in held if n is not None}
-    return frozenset(rows | {count // args.group_size for count in logical if count % args.group_size == 0})
+    total, counts = prod(tensor.shape), set()
+    for inputs in {tensor.shape[0], tensor.shape[-1]} - {0}:  # weights are stored, and packed, along either side
+        counts |= {total // inputs * -(-inputs * n // args.group_size) for n in held if n is not None}
+        counts |= {total * n // args.group_size for n in held if n is not None and total * n % args.group_size == 0}
+    return frozenset(rows | counts)
 
 
 def _second(case: Case, tensor: TensorGroup, beside: list[TensorGroup]) -> frozenset[int]:
