@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from ascend_compat.classify.class_defaults import default_of
 from ascend_compat.core.finding import Evidence, EvidenceKind
 
 T = TypeVar("T")
@@ -20,13 +21,15 @@ class ConfigView:
     """The configuration of the language model, and the levels around it, the innermost first.
 
     A value of the wrong type counts as absent; ``unknown`` holds its path with the reason. ``read`` holds the path and
-    value of every field that was used, which is what :meth:`evidence` cites.
+    value of every field that was used, which is what :meth:`evidence` cites; ``defaults`` those of them that no level
+    sets and the class of a level does.
     """
 
     def __init__(self, config: Mapping[str, Any], path: str = "", nested: Sequence[str] = NESTED) -> None:
         self.levels: list[tuple[str, Mapping[str, Any]]] = [(path, config)]
         self.unknown: dict[str, str] = {}
         self.read: dict[str, Any] = {}
+        self.defaults: set[str] = set()
         current = config
         for _ in range(len(nested)):
             name = next((n for n in nested if isinstance(current.get(n), Mapping)), None)
@@ -96,10 +99,13 @@ class ConfigView:
     def evidence(self, *names: str) -> tuple[Evidence, ...]:
         """The fields among these names that were read, with their full path and value."""
         return tuple(
-            Evidence(EvidenceKind.CONFIG, "config.json", None, f"{path} = {short(value)}")
+            Evidence(EvidenceKind.CONFIG, "config.json", None, f"{path} = {short(value)}{self._origin(path)}")
             for path, value in self.read.items()
             if path.rpartition(".")[2] in names
         )
+
+    def _origin(self, path: str) -> str:
+        return " (default of the class)" if path in self.defaults else ""
 
     def _first(self, names: Sequence[str], kind: str, accept: Callable[[Any], T | None]) -> T | None:
         """The first accepted value: the innermost level first, on each level the names in their order."""
@@ -113,6 +119,18 @@ class ConfigView:
                     self.read[path + name] = value
                     return accepted
                 self.unknown[path + name] = f"not {kind}: {short(value)}"
+        return self._default(names, accept)
+
+    def _default(self, names: Sequence[str], accept: Callable[[Any], T | None]) -> T | None:
+        """The default of a level's own class, for a field that is absent everywhere."""
+        for path, level in self.levels:
+            for name in names:
+                value = None if name in level else default_of(level, name)
+                accepted = accept(value) if value is not None else None
+                if accepted is not None:
+                    self.read[path + name] = value
+                    self.defaults.add(path + name)
+                    return accepted
         return None
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from ascend_compat.classify.config import ConfigView, short
-from ascend_compat.classify.tensors import decoder_tensors, layers_of, matching
+from ascend_compat.classify.stored_sizes import KEY, QUERY, width
+from ascend_compat.classify.tensors import decoder_prefix, decoder_tensors, layers_of, matching
 from ascend_compat.core.facts import TensorGroup
 from ascend_compat.core.profile import AttentionKind
 
@@ -13,7 +15,10 @@ Kinds = list[AttentionKind | None]
 
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 KV_HEADS = ("num_key_value_heads", "num_kv_heads", "n_kv_heads", "n_head_kv", "multi_query_group_num")
-LATENT = r"\.(kv_a_proj_with_mqa|kv_a_layernorm|kv_b_proj)\."
+#: Down- and up-projections of a shared latent, as transformers, DeepSeek's own code and other trees spell them.
+LATENT = r"\.(kv_a_proj(_with_mqa)?|kv_a_layernorm|kv_b_proj|wkv_a|wkv_b|kv_down_proj|kv_up_proj)\."
+#: A stack of layers that see every token: BERT and its kin name theirs so.
+ENCODER_STACK = r"(^|\.)encoder\.layers?$"
 LINEAR = ("linear_num_value_heads", "linear_num_key_heads")
 
 #: ``layer_types`` entries with one meaning. ``None``: the layer mixes no tokens (an MLP or experts alone).
@@ -38,6 +43,7 @@ def layer_kinds(view: ConfigView, tensors: tuple[TensorGroup, ...], layers: int)
     full = full_kind(view, tensors)
     sources: tuple[Callable[[], Kinds | None], ...] = (
         lambda: _listed(view, tensors, layers, full),
+        lambda: _crossed(view, layers, full),
         lambda: _letters(view, layers, full),
         lambda: _compressed(view, layers),
         lambda: _blocks(view, layers, full),
@@ -59,12 +65,12 @@ def full_kind(view: ConfigView, tensors: tuple[TensorGroup, ...]) -> AttentionKi
     if view.size("kv_lora_rank") or matching(stack, LATENT):
         sparse = view.size("index_topk", "index_n_heads") or matching(stack, r"\.indexer\.")
         return AttentionKind.DSA if sparse else AttentionKind.MLA
-    if view.flag("is_causal") is False or view.is_true("use_bidirectional_attention"):
+    encoder = re.search(ENCODER_STACK, decoder_prefix(tensors) or "")
+    if encoder or view.flag("is_causal") is False or view.is_true("use_bidirectional_attention"):
         return AttentionKind.ENCODER
     heads, kv = view.size(*HEADS), view.size(*KV_HEADS)
     if heads is None:
-        view.unknown.setdefault("attention", "the number of heads is not declared")
-        return AttentionKind.UNKNOWN
+        return _by_projections(view, stack)
     if view.flag("multi_query") and kv is None:
         return AttentionKind.MQA
     if kv is None or kv == heads:
@@ -72,13 +78,24 @@ def full_kind(view: ConfigView, tensors: tuple[TensorGroup, ...]) -> AttentionKi
     return AttentionKind.MQA if kv == 1 else AttentionKind.GQA
 
 
+def _by_projections(view: ConfigView, stack: tuple[TensorGroup, ...]) -> AttentionKind:
+    """The kind by the rows of query and key projections, where no number of heads is declared."""
+    rows, keys = width(stack, QUERY), width(stack, KEY)
+    if not rows or not keys:
+        view.unknown.setdefault("attention", "the number of heads is not declared")
+        return AttentionKind.UNKNOWN
+    kind = AttentionKind.MHA if rows == keys else AttentionKind.GQA
+    view.unknown["num_attention_heads"] = f"not declared; {rows} query rows and {keys} key rows say {kind.value}"
+    return kind
+
+
 def linear_kind(view: ConfigView, tensors: tuple[TensorGroup, ...]) -> AttentionKind:
-    """Gated delta net where its sizes or tensors say so; other linear attentions are not told apart."""
+    """Gated delta net where its sizes or tensors say so, else linear attention of a kind that is not told apart."""
     gated = view.size(*LINEAR) or matching(tensors, r"\.linear_attn\.(in_proj_(qkv|ba|b)|A_log)")
     if gated:
         return AttentionKind.GDN
     view.unknown["attention"] = "linear attention whose sizes (linear_num_value_heads) are not declared"
-    return AttentionKind.UNKNOWN
+    return AttentionKind.LINEAR
 
 
 def _listed(view: ConfigView, tensors: tuple[TensorGroup, ...], layers: int, full: AttentionKind) -> Kinds | None:
@@ -99,6 +116,12 @@ def _listed(view: ConfigView, tensors: tuple[TensorGroup, ...], layers: int, ful
     return out
 
 
+def _crossed(view: ConfigView, layers: int, full: AttentionKind) -> Kinds | None:
+    """Layers of a decoder that attend to another tower alone (Llama 3.2 Vision)."""
+    crossed = {n for n in view.items("cross_attention_layers") if isinstance(n, int)}
+    return [AttentionKind.CROSS if layer in crossed else full for layer in range(layers)] if crossed else None
+
+
 def _letters(view: ConfigView, layers: int, full: AttentionKind) -> Kinds | None:
     pattern = view.text("hybrid_override_pattern")
     if pattern is None or len(pattern) < layers:
@@ -114,7 +137,7 @@ def _compressed(view: ConfigView, layers: int) -> Kinds | None:
     found = sorted({ratio for ratio in ratios if isinstance(ratio, int) and ratio > 0})
     if found:
         view.unknown["attention"] = f"keys compressed by {', '.join(map(str, found[:4]))} (compress_ratios)"
-    return [AttentionKind.SLIDING if ratio == 0 else AttentionKind.UNKNOWN for ratio in ratios]
+    return [AttentionKind.SLIDING if ratio == 0 else AttentionKind.COMPRESSED for ratio in ratios]
 
 
 def _blocks(view: ConfigView, layers: int, full: AttentionKind) -> Kinds | None:
@@ -162,16 +185,16 @@ def _switched(view: ConfigView, layers: int, full: AttentionKind) -> Kinds | Non
     sparse = section.per_layer(layers, "sparse_attention_freq") if section else []
     if any(value == 1 for value in sparse):
         view.unknown["attention"] = "block-sparse attention with its own index keys (sparse_attention_config)"
-        return [AttentionKind.UNKNOWN if value == 1 else full for value in sparse]
+        return [AttentionKind.BLOCK_SPARSE if value == 1 else full for value in sparse]
     section = view.section("linear_attn_config")
     delta = {n for n in section.items("kda_layers") if isinstance(n, int)} if section else set()
     if delta:  # Kimi-Linear counts layers from 1.
         view.unknown["attention"] = "Kimi delta attention (linear_attn_config.kda_layers)"
-        return [AttentionKind.UNKNOWN if layer + 1 in delta else full for layer in range(layers)]
+        return [AttentionKind.KDA if layer + 1 in delta else full for layer in range(layers)]
     switches = view.per_layer(layers, "attn_type_list")
     if switches and any(value != 1 for value in switches):
         view.unknown["attention"] = "linear attention of a kind that attn_type_list does not name"
-        return [full if value == 1 else AttentionKind.UNKNOWN for value in switches]
+        return [full if value == 1 else AttentionKind.LINEAR for value in switches]
     return None
 
 
@@ -181,6 +204,9 @@ def _windows(view: ConfigView, layers: int, full: AttentionKind) -> Kinds | None
     if view.size("attention_chunk_size") and not view.has("sliding_window"):
         if rope_layers:  # 1: rotary position and chunked attention, 0: neither. Source: transformers Llama4TextConfig.
             return [AttentionKind.SLIDING if value == 1 else full for value in rope_layers]
+        interval = view.size("no_rope_layer_interval")
+        if interval:
+            return [full if (layer + 1) % interval == 0 else AttentionKind.SLIDING for layer in range(layers)]
         view.unknown["attention_chunk_size"] = "set, and the layers it applies to are not listed"
     if not view.size("sliding_window") or view.flag("use_sliding_window") is False:
         return None

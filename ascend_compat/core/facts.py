@@ -16,7 +16,8 @@ class TensorGroup:
 
     ``template`` is the tensor name with every purely numeric component replaced by ``*``
     (``model.layers.*.mlp.experts.*.gate_proj.weight``). ``layers`` holds the sorted values of the first ``*``
-    (empty when the name has none), so ``count == len(layers) * per_layer``.
+    (empty when the name has none), so ``count == len(layers) * per_layer``. ``computed`` says that the configuration
+    was the source and no header.
     """
 
     template: str
@@ -25,6 +26,7 @@ class TensorGroup:
     count: int
     bytes: int
     layers: tuple[int, ...] = ()
+    computed: bool = False
 
     @property
     def per_layer(self) -> int:
@@ -48,8 +50,24 @@ class TensorGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class TableNote:
+    """How the tensor table of a checkpoint without headers was made.
+
+    ``level`` is ``verified``, ``documented`` or ``inferred``, as the table says of itself; ``missing`` is why there is
+    no table (then ``source`` is empty). ``fields`` are the fields of config.json that sized it, with their values.
+    """
+
+    source: str
+    level: str
+    fields: tuple[str, ...] = ()
+    missing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointFacts:
     """Everything read from a checkpoint, nothing interpreted.
+
+    Where no header was read, ``tensors`` may be computed from the configuration: ``table`` then says how.
 
     ``config`` is ``config.json`` as parsed. ``tensors`` is empty and ``has_weights`` false when there is no
     safetensors file. ``quant_description`` is ModelSlim's ``quant_model_description.json``, ``hf_quant_config``
@@ -65,6 +83,7 @@ class CheckpointFacts:
     tensors: tuple[TensorGroup, ...]
     has_weights: bool
     shards: int = 0
+    table: TableNote | None = None
     quant_description: Mapping[str, Any] | None = None
     hf_quant_config: Mapping[str, Any] | None = None
     generation_config: Mapping[str, Any] | None = None

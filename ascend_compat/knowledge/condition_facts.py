@@ -69,15 +69,20 @@ class Facts:
             "attention.heads_per_rank": _unique(n // tp if n else None for n in heads) if tp and kinds else None,
             "moe": (profile.moe is not None,),
             "moe.experts": (profile.moe.routed,) if profile.moe else (),
-            "mtp": (profile.mtp is not None and profile.mtp.present,) if self.checkpoint.has_weights else None,
+            "mtp": (profile.mtp is not None and profile.mtp.present,) if self._known else None,
             "mtp.float": (any(item.code == "AC327" for item in profile.findings),),
         }
+
+    @property
+    def _known(self) -> bool:
+        """Whether the tensors are known, from headers or by a computed table."""
+        return self.checkpoint.has_weights or bool(self.checkpoint.tensors)
 
     @property
     def _quantization(self) -> dict[str, Fact]:
         declared = self.profile.quantization
         modules = [module for group in declared.groups for module in group.modules]
-        stored = self.checkpoint.has_weights or declared.method is None
+        stored = self._known or declared.method is None
         places = _unique(self._place(module) for module in modules)
         return {
             "quantization.method": (declared.method or "none",),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_compat.errors import SourceError
+from ascend_compat.source.config_file import ConfigFile
 from ascend_compat.source.interface import CheckpointSource
 from ascend_compat.source.local import LocalSource
 
@@ -24,13 +25,15 @@ class ModelSpec:
 
 
 def open_source(spec: str, offline: bool = False, revision: str | None = None) -> CheckpointSource:
-    """The source ``spec`` names; ``revision`` overrides the one in ``spec``.
+    """The source ``spec`` names; ``revision`` overrides the one in ``spec``. A ``.json`` file is a configuration alone.
 
     ``offline`` reads the local cache of the hub only. Raises :class:`SourceError` with one line that says what is wrong
     with the path or name.
     """
     parsed = parse_spec(spec)
     revision = revision or parsed.revision
+    if parsed.kind == "local" and parsed.name.endswith(".json") and _is_file(parsed.name):
+        return ConfigFile(spec, Path(parsed.name).expanduser())
     if parsed.kind == "local":
         return LocalSource(spec, Path(parsed.name))
     if parsed.kind == "modelscope":
@@ -56,6 +59,13 @@ def parse_spec(spec: str) -> ModelSpec:
     if not _exists(spec) and _REPOSITORY.fullmatch(name) and (not at or revision):
         return ModelSpec("huggingface", name, revision or None)
     return ModelSpec("local", spec)
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).expanduser().is_file()
+    except (OSError, RuntimeError):
+        return False
 
 
 def _exists(spec: str) -> bool:

@@ -15,7 +15,7 @@ from classify_tables import DENSE, codes, facts, group, layers_of, outside
 
 from ascend_compat.checkpoint.collect import read_checkpoint
 from ascend_compat.classify.profile import classify
-from ascend_compat.core.facts import CheckpointFacts
+from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.profile import AttentionKind
 from ascend_compat.source.spec import open_source
 
@@ -135,7 +135,7 @@ def test_all_published_configurations_have_a_profile() -> None:
     for name in names:
         profile = classify(_published(name.partition("--")[2].removesuffix("_config.json")))
         assert profile.layers and profile.hidden_size and profile.vocab_size and profile.attention, name
-        unsure = any(item.kind is AttentionKind.UNKNOWN for item in profile.attention)
+        unsure = any(not item.kind.counted for item in profile.attention)
         assert not unsure or "attention" in dict(profile.unknown), name
         assert codes(profile.findings) == [], name
 
@@ -151,7 +151,7 @@ def test_all_published_configurations_have_a_profile() -> None:
         ("NVIDIA-Nemotron-3-Super-120B-A12B-FP8", {"mamba": 40, "gqa": 8}),
         ("Llama-3_3-Nemotron-Super-49B-v1", {"gqa": 49}),
         ("Qwen3.5-397B-A17B", {"gdn": 45, "gqa": 15}),
-        ("DeepSeek-V4-Flash", {"sliding-window": 2, "unknown": 41}),
+        ("DeepSeek-V4-Flash", {"sliding-window": 2, "compressed": 41}),
     ],
 )
 def test_attention_kinds_of_published_models(name: str, kinds: dict[str, int]) -> None:
@@ -245,15 +245,15 @@ def test_both_spellings_of_rope_give_the_same_answer() -> None:
     old = {**DENSE, "rope_theta": 5e5, "rope_scaling": {"type": "yarn", "factor": 4.0}}
     new = {**DENSE, "rope_parameters": {"rope_type": "yarn", "rope_theta": 5e5, "factor": 4.0}}
     assert dict(classify(facts(old)).rope) == dict(classify(facts(new)).rope)
-    assert dict(classify(facts(new)).rope) == {"type": "yarn", "theta": "500000", "factor": "4"}
+    assert dict(classify(facts(new)).rope) == {"type": "yarn", "theta": "500000", "factor": "4", "kind": "yarn"}
 
 
 @pytest.mark.parametrize(
     ("fields", "kind", "layers"),
     [
         ({"is_causal": False}, "encoder-only", [0, 1, 2, 3]),
-        ({"linear_attn_config": {"kda_layers": [1, 2, 4]}}, "unknown", [0, 1, 3]),
-        ({"attn_type_list": [0, 1, 0, 1]}, "unknown", [0, 2]),
+        ({"linear_attn_config": {"kda_layers": [1, 2, 4]}}, "kda", [0, 1, 3]),
+        ({"attn_type_list": [0, 1, 0, 1]}, "linear-attention", [0, 2]),
         ({"layer_types": ["never_seen", "mlp", "attention", "attention"]}, "unknown", [0]),
         ({"num_attention_heads": None}, "unknown", [0, 1, 2, 3]),
     ],
@@ -261,7 +261,7 @@ def test_both_spellings_of_rope_give_the_same_answer() -> None:
 def test_kinds_that_are_not_known_are_said_to_be(fields: dict[str, Any], kind: str, layers: list[int]) -> None:
     profile = classify(facts({**DENSE, **fields}))
     assert [n for item in profile.attention if item.kind.value == kind for n in item.layers] == layers
-    assert kind != "unknown" or "attention" in dict(profile.unknown)
+    assert AttentionKind(kind).counted or "attention" in dict(profile.unknown)
     assert all(item.evidence for item in profile.attention)
 
 
@@ -270,3 +270,87 @@ def test_experts_in_one_tensor_are_counted_by_its_first_dimension() -> None:
     config = {**DENSE, "num_experts": 16, "moe_intermediate_size": 256}
     moe = classify(facts(config, tensors)).moe
     assert moe is not None and moe.fused_tensors and moe.routed == 16 and moe.intermediate_size == 256
+
+
+def test_a_field_that_is_absent_means_the_default_of_its_class() -> None:
+    config = {**DENSE, "model_type": "llama4_text", "attention_chunk_size": 64, "num_hidden_layers": 8}
+    windowed, full = classify(facts(config)).attention
+    assert (windowed.kind.value, windowed.layers, windowed.window) == ("sliding-window", (0, 1, 2, 4, 5, 6), 64)
+    assert full.layers == (3, 7)
+    assert any(item.detail == "no_rope_layer_interval = 4 (default of the class)" for item in windowed.evidence)
+    (said,) = classify(facts({**config, "no_rope_layer_interval": 2})).attention[1:]
+    assert said.layers == (1, 3, 5, 7)
+
+
+def test_encoders_and_cross_attention_are_told_apart() -> None:
+    (encoder,) = classify(
+        facts(DENSE, [group("bert.encoder.layer.*.attention.self.query.weight", "F32", (256, 256), range(4))])
+    ).attention
+    assert encoder.kind is AttentionKind.ENCODER
+    own, crossing = classify(facts({**DENSE, "is_encoder_decoder": True})).attention
+    assert (own.kind, crossing.kind, crossing.layers) == (AttentionKind.GQA, AttentionKind.CROSS, (0, 1, 2, 3))
+    some = classify(facts({**DENSE, "cross_attention_layers": [1, 3]})).attention
+    assert [(item.kind.value, item.layers) for item in some] == [("gqa", (0, 2)), ("cross-attention", (1, 3))]
+
+
+def test_index_keys_of_sparse_kinds_are_read_from_their_section() -> None:
+    sparse = {"sparse_attention_freq": [0, 1, 1, 1], "sparse_index_dim": 128, "sparse_num_index_heads": 4}
+    dense, blocks = classify(facts({**DENSE, "sparse_attention_config": sparse})).attention
+    assert (dense.kind.value, blocks.kind.value, blocks.layers) == ("gqa", "block-sparse", (1, 2, 3))
+    assert (blocks.index_head_dim, blocks.index_heads) == (128, 4)
+    assert any(item.detail == "sparse_attention_config.sparse_index_dim = 128" for item in blocks.evidence)
+    ratios = classify(facts({**DENSE, "compress_ratios": [0, 4, 128, 4]})).attention
+    assert [(item.compress_ratio, item.layers) for item in ratios] == [(None, (0,)), (4, (1, 3)), (128, (2,))]
+
+
+def test_routers_say_how_they_choose() -> None:
+    config = {**DENSE, "n_routed_experts": 8, "moe_intermediate_size": 64, "scoring_func": "sigmoid", "n_group": 4,
+              "topk_group": 2, "topk_method": "noaux_tc", "zero_expert_num": 2}  # fmt: skip
+    moe = classify(facts(config)).moe
+    assert moe is not None and moe.router is not None
+    assert (moe.router.score, moe.router.groups, moe.router.top_groups) == ("sigmoid", 4, 2)
+    assert (moe.router.correction_bias, moe.router.zero_experts) == (True, 2)
+    gate = group("model.layers.*.mlp.gate.weight", "F32", (8, 256), range(4))
+    experts = group("model.layers.*.mlp.experts.*.up_proj.weight", "BF16", (64, 256), range(4), per_layer=8)
+    stored = classify(facts(config, [*outside(), *layers_of("BF16"), gate, experts])).moe
+    assert stored is not None and stored.router is not None
+    assert (stored.router.dtype, stored.router.correction_bias) == ("F32", False)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "tensor", "heads", "drafter"),
+    [
+        ("LlamaForSequenceClassification", group("score.weight", "BF16", (2, 256)), ["score"], None),
+        ("InternLM2ForRewardModel", group("v_head.weight", "BF16", (1, 256)), ["value"], None),
+        ("LlamaForCausalLMEagle3", group("d2t", "I64", (100,)), [], "eagle3"),
+        ("LlamaForCausalLM", None, [], None),
+    ],
+)
+def test_what_a_checkpoint_is_beside_a_decoder(
+    architecture: str, tensor: TensorGroup | None, heads: list[str], drafter: str | None
+) -> None:
+    tensors = [*outside(), *layers_of("BF16"), *([tensor] if tensor else [])]
+    profile = classify(facts({**DENSE, "architectures": [architecture]}, tensors))
+    assert [head.kind for head in profile.heads] == heads
+    assert profile.drafter == drafter
+    assert ("heads" in dict(profile.sources)) == bool(heads)
+
+
+def test_adapters_and_pooling_are_seen_in_files_and_tensors() -> None:
+    lora = group("base_model.model.model.layers.*.self_attn.q_proj.lora_A.weight", "BF16", (8, 256), range(4))
+    profile = classify(facts(DENSE, [*layers_of("BF16"), lora], files=["adapter_config.json", "modules.json"]))
+    assert profile.adapters == ("adapter_config.json", lora.template)
+    assert [head.kind for head in profile.heads] == ["pooling"]
+
+
+def test_every_answer_names_the_field_it_was_read_from() -> None:
+    nested = {"architectures": ["X"], "model_type": "outer", "text_config": DENSE, "vision_config": {"depth": 2}}
+    said = {name: [item.detail for item in found] for name, found in classify(facts(nested)).sources}
+    assert said["hidden_size"] == ["text_config.hidden_size = 256"]
+    assert "text_config.num_key_value_heads = 2" in said["attention"]
+    assert said["modalities"] == ["vision_config.depth = 2"]
+    assert said["model_type"] == ["model_type = 'outer'"]
+    tensors = classify(facts({}, [*outside(), *layers_of("BF16")]))
+    assert (tensors.hidden_size, tensors.vocab_size, tensors.intermediate_size) == (256, 1000, 512)
+    assert {"hidden_size", "vocab_size", "intermediate_size", "num_attention_heads"} <= dict(tensors.unknown).keys()
+    assert tensors.attention[0].kind is AttentionKind.GQA and tensors.mlp == "gated"

@@ -9,6 +9,7 @@ import pytest
 
 from ascend_compat.errors import SourceError
 from ascend_compat.source.local import LocalSource
+from ascend_compat.source.spec import open_source
 
 
 def test_lists_files_of_the_directory_and_its_subfolders(tmp_path: Path) -> None:
@@ -70,3 +71,14 @@ def test_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="has no file 'x'") as caught:
         LocalSource("m", tmp_path).read_head("x", 1)
     assert "\n" not in str(caught.value)
+
+
+def test_a_configuration_file_alone_is_a_model_without_weights(tmp_path: Path) -> None:
+    (tmp_path / "org--x_config.json").write_text('{"a": 1}')
+    (tmp_path / "org--x_hf_quant_config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"not looked at")
+    source = open_source(str(tmp_path / "org--x_config.json"))
+    assert dict(source.list()) == {"config.json": 8, "hf_quant_config.json": 2}
+    assert source.read_bytes("config.json", 100) == b'{"a": 1}'
+    with pytest.raises(SourceError, match="has no file"):
+        source.read_range("model.safetensors", 0, 1)

@@ -44,7 +44,7 @@ def test_wrong_spec_is_one_line_with_a_hint(spec: str) -> None:
 
 
 def test_file_instead_of_directory_names_the_directory(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_text("{}")
     with pytest.raises(SourceError, match="is a file") as caught:
-        open_source(str(tmp_path / "config.json"))
+        open_source(str(tmp_path / "model.safetensors"))
     assert str(tmp_path) in caught.value.hint
