@@ -18,7 +18,7 @@ from ascend_compat.knowledge.defects import defect_findings
 from ascend_compat.knowledge.findings import graph_findings
 from ascend_compat.knowledge.gates import verdict_of
 from ascend_compat.knowledge.graph import build_graph
-from ascend_compat.knowledge.kv_cache_scales import cache_findings
+from ascend_compat.knowledge.kv_cache import cache_findings
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.match import Match, config_class
 from ascend_compat.knowledge.modules import ModuleTree

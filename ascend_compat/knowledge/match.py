@@ -12,7 +12,7 @@ from ascend_compat.core.target import LaunchProfile, Soc, Target
 from ascend_compat.knowledge.environment import Environment, Parallel
 from ascend_compat.knowledge.evaluate.values import Class, Instance, Module, Native
 from ascend_compat.knowledge.files import CheckpointFiles
-from ascend_compat.knowledge.kv_cache_scales import ask_cache
+from ascend_compat.knowledge.kv_cache import ask_cache
 from ascend_compat.knowledge.layers import Bucket, concrete, fill, mapped
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.modules import EMBEDDING, LINEAR, MOE, ModuleTree
