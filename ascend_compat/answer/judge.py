@@ -18,8 +18,9 @@ from ascend_compat.knowledge.defects import defect_findings
 from ascend_compat.knowledge.findings import graph_findings
 from ascend_compat.knowledge.gates import verdict_of
 from ascend_compat.knowledge.graph import build_graph
+from ascend_compat.knowledge.kv_cache import cache_findings
 from ascend_compat.knowledge.load import Rules
-from ascend_compat.knowledge.match import Match
+from ascend_compat.knowledge.match import Match, config_class
 from ascend_compat.knowledge.modules import ModuleTree
 from ascend_compat.knowledge.outcomes import Startup
 from ascend_compat.memory.findings import memory_findings
@@ -124,6 +125,7 @@ def _judged(
         *facts.problems,
         *profile.findings,
         *graph_findings(graph),
+        *cache_findings(found.cache, config_class(found.startup)[1], profile),
         *defect_findings(rules, Facts(pack, facts, profile, found, target, launch, layout)),
         *memory_findings(plan, target, launch),
     )

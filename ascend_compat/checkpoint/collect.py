@@ -12,18 +12,18 @@ from ascend_compat.checkpoint.config import DocumentError, read_config, read_doc
 from ascend_compat.checkpoint.index import CrossCheck, Index, read_index
 from ascend_compat.checkpoint.problems import problem, unfilled_unnoticed
 from ascend_compat.checkpoint.shard import ShardText, parse_shard, read_shard
+from ascend_compat.checkpoint.shards import choose_shards
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Finding
 from ascend_compat.source.interface import CheckpointSource
 
-_OTHER_FORMATS = (".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack", ".onnx")
-#: Files with such an ending that hold no weights.
-_NOT_WEIGHTS = ("training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth")
 _SIDE_FILES = {
     "quant_model_description.json": "AC113.unreadable",
     "hf_quant_config.json": "AC113.unreadable",
     "generation_config.json": "AC113.generation",
 }
+#: Files in which older AWQ and GPTQ tools declare what config.json does not.
+_QUANTIZE_CONFIGS = ("quant_config.json", "quantize_config.json")
 
 
 def read_checkpoint(source: CheckpointSource) -> CheckpointFacts:
@@ -36,9 +36,10 @@ def read_checkpoint(source: CheckpointSource) -> CheckpointFacts:
     files = source.list()
     problems: list[Finding] = []
     side = {name: _side_file(source, name, message, problems) for name, message in _SIDE_FILES.items()}
+    tools = {name: _side_file(source, name, "AC113.unreadable", problems) for name in _QUANTIZE_CONFIGS}
     index, found = read_index(source)
     problems += found
-    shards, found = _choose_shards(source, index)
+    shards, found = choose_shards(source, index)
     problems += found
     aggregate = Aggregate()
     with _collector_paused():
@@ -59,6 +60,7 @@ def read_checkpoint(source: CheckpointSource) -> CheckpointFacts:
         hf_quant_config=side["hf_quant_config.json"],
         generation_config=side["generation_config.json"],
         problems=unfilled_unnoticed(problems) if quantized else tuple(problems),
+        quantize_configs={name: body for name, body in tools.items() if body is not None},
     )
 
 
@@ -72,39 +74,12 @@ def _side_file(source: CheckpointSource, name: str, message: str, problems: list
         return None
 
 
-def _choose_shards(source: CheckpointSource, index: Index | None) -> tuple[list[str], list[Finding]]:
-    """Shards to read, as vLLM chooses them: those the index names, without an index every file beside config.json."""
-    present = [name for name in source.list() if name.endswith(".safetensors") and "/" not in name]
-    others = [name for name in source.list() if name.endswith(_OTHER_FORMATS) and not name.endswith(_NOT_WEIGHTS)]
-    if index is None:
-        return present, list(_formats(present, others))
-    shards = [file for file in index.counts if file in source.list()]
-    missing = [file for file in index.counts if file not in source.list()]
-    found: list[Finding] = []
-    if missing:
-        kind = "AC105.missing" if source.complete else "AC105.uncached"
-        if not shards and not present:
-            kind = "AC115.unfetched"
-        found.append(problem(kind, missing[0], count=len(missing), total=len(index.counts), index=index.path))
-    orphans = [file for file in present if file not in index.counts]
-    if orphans:
-        found.append(problem("AC106.orphan", orphans[0], count=len(orphans), index=index.path))
-    return shards, [*found, *(_formats(shards or missing, others))]
-
-
-def _formats(shards: list[str], others: list[str]) -> Iterator[Finding]:
-    if others:
-        yield problem("AC112.beside" if shards else "AC112.only", others[0], count=len(others))
-    elif not shards:
-        yield problem("AC115.none", "config.json")
-
-
 def _read_shards(
     source: CheckpointSource, index: Index | None, shards: list[str], aggregate: Aggregate
 ) -> Iterator[Finding]:
     """Read and count every shard; yields the damage, file by file, then that across files."""
     cross = CrossCheck(index)
-    strange: list[str] = []
+    strange: dict[str, str] = {}
     damaged = False
     total = 0
     for shard in _texts(source, shards):
@@ -116,12 +91,16 @@ def _read_shards(
         total += header.data_bytes
         names = [tensor[0] for tensor in header.tensors]
         if not "".join(names).isprintable():
-            strange += [name for name in names if not name.isprintable()]
+            strange.update({name: shard.file for name in names if not name.isprintable()})
         aggregate.add(cross.take(shard.file, header.tensors))
     aggregate.add(cross.rest())
     yield from cross.problems()
     if strange:
-        yield problem("AC111.tensor", shards[0], tensor=strange[0], count=len(strange))
+        name, file = next(iter(strange.items()))
+        yield problem("AC111.tensor", file, tensor=name, count=len(strange))
+    listed = [name for name in index.strange if name not in strange] if index is not None else []
+    if index is not None and listed:
+        yield problem("AC111.index", index.path, tensor=listed[0], count=len(listed))
     if index is not None and index.total_size not in (None, total) and not damaged and len(shards) == len(index.counts):
         yield problem("AC110.total", index.path, declared=index.total_size, actual=total)
 

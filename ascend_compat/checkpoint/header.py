@@ -73,7 +73,7 @@ def parse_header(text: bytes) -> Header:
     if _is_plain(text, entries, metadata):
         entries.pop("__metadata__", None)
     else:
-        entries, repeated = _load_strictly(text)
+        entries, repeated = load_strictly(text)
     tensors, end = _tile(entries)
     return Header(tensors, end, 8 + len(text) + end, repeated)
 
@@ -124,7 +124,7 @@ def _tile(entries: Mapping[str, Any]) -> tuple[list[Tensor], int]:
         shape = tuple(dimensions)
         size = sizes.get((dtype, shape))
         if size is None:
-            size = sizes[dtype, shape] = _size(name, dtype, shape)
+            size = sizes[dtype, shape] = byte_size(name, dtype, shape)
         found.append((offsets, (name, dtype, shape, size)))
     found.sort(key=itemgetter(0))
     position = 0
@@ -148,7 +148,7 @@ def _are_sizes(values: Any) -> bool:
     return True
 
 
-def _size(name: str, dtype: str, shape: tuple[int, ...]) -> int:
+def byte_size(name: str, dtype: str, shape: tuple[int, ...]) -> int:
     """Bytes of a tensor, multiplied left to right in 64 bits as the Rust parser does."""
     bits = DTYPE_BITS.get(dtype)
     if bits is None:
@@ -163,18 +163,24 @@ def _size(name: str, dtype: str, shape: tuple[int, ...]) -> int:
     return total // 8
 
 
-class _Pairs(list[tuple[str, Any]]):
+class Pairs(list[tuple[str, Any]]):
     """A JSON object as its key and value pairs, repeated keys kept."""
 
 
-def _load_strictly(text: bytes) -> tuple[dict[str, Any], int]:
-    """Entries and number of repeated names of an unusual header; refuses what serde refuses."""
+def load_pairs(text: bytes) -> Pairs:
+    """The header as pairs, repeated names kept; refuses JSON that serde refuses."""
     try:
         # NaN and Infinity can't occur: the plain parse refused them.
-        pairs = json.loads(text.decode(), object_pairs_hook=_Pairs, parse_int=_integer, parse_float=_real)
+        pairs: Pairs = json.loads(text.decode(), object_pairs_hook=Pairs, parse_int=_integer, parse_float=_real)
     except (ValueError, RecursionError) as error:
         raise HeaderError("not-json", detail=str(error)) from error
     _check_depth(pairs)
+    return pairs
+
+
+def load_strictly(text: bytes) -> tuple[dict[str, Any], int]:
+    """Entries and number of repeated names of an unusual header; refuses what serde refuses."""
+    pairs = load_pairs(text)
     entries: dict[str, Any] = {}
     metadata: list[Any] = []
     repeated = 0
@@ -183,19 +189,19 @@ def _load_strictly(text: bytes) -> tuple[dict[str, Any], int]:
             metadata.append(value)
             continue
         repeated += name in entries
-        entries[name] = _info(name, value)
-    if len(metadata) > 1 or not all(_is_metadata(value) for value in metadata):
+        entries[name] = entry_info(name, value)
+    if len(metadata) > 1 or not all(is_metadata(value) for value in metadata):
         raise HeaderError("metadata")
     return entries, repeated
 
 
-def _is_metadata(value: Any) -> bool:
-    return value is None or (isinstance(value, _Pairs) and all(type(text) is str for _, text in value))
+def is_metadata(value: Any) -> bool:
+    return value is None or (isinstance(value, Pairs) and all(type(text) is str for _, text in value))
 
 
-def _info(name: str, value: Any) -> dict[str, Any]:
+def entry_info(name: str, value: Any) -> dict[str, Any]:
     """The three fields of an entry; serde also takes them as a list, and the dtype as ``{"F32": null}``."""
-    if isinstance(value, _Pairs):
+    if isinstance(value, Pairs):
         known = [pair for pair in value if pair[0] in _FIELDS]
         info = dict(known)
         if len(known) != len(info):
@@ -205,7 +211,7 @@ def _info(name: str, value: Any) -> dict[str, Any]:
     else:
         raise HeaderError("structure", tensor=name)
     dtype = info.get("dtype")
-    if isinstance(dtype, _Pairs):
+    if isinstance(dtype, Pairs):
         if len(dtype) != 1 or dtype[0][1] is not None:
             raise HeaderError("structure", tensor=name)
         info["dtype"] = dtype[0][0]
@@ -226,7 +232,7 @@ def _check_depth(value: Any) -> None:
         containers = [item for item in level if isinstance(item, list)]
         if containers and depth > _MAX_DEPTH:
             raise HeaderError("not-json", detail="nested too deep")
-        level = [child[1] if isinstance(item, _Pairs) else child for item in containers for child in item]
+        level = [child[1] if isinstance(item, Pairs) else child for item in containers for child in item]
 
 
 def _integer(text: str) -> int | float:

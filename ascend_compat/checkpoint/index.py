@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
@@ -37,7 +38,7 @@ class Index:
     def agrees(self, file: str, names: list[str]) -> bool:
         """Whether ``names`` are exactly the tensors the index places in ``file``."""
         same = map(eq, map(self.weight_map.get, names), repeat(file))
-        return len(names) == self.counts[file] and all(same)
+        return len(names) == self.counts.get(file) and all(same)
 
     @cached_property
     def names(self) -> dict[str, set[str]]:
@@ -47,6 +48,13 @@ class Index:
             found.setdefault(file, set()).add(name)
         return found
 
+    @property
+    def strange(self) -> list[str]:
+        """Names of tensors and files that hold characters which can't be printed."""
+        if "".join(self.weight_map).isprintable() and "".join(self.counts).isprintable():
+            return []
+        return [name for name in (*self.weight_map, *self.counts) if not name.isprintable()]
+
 
 def read_index(source: CheckpointSource) -> tuple[Index | None, list[Finding]]:
     """The index of the checkpoint and what is wrong with it; ``None`` without an index or with an unusable one."""
@@ -54,17 +62,41 @@ def read_index(source: CheckpointSource) -> tuple[Index | None, list[Finding]]:
     if not candidates:
         return None, []
     path = INDEX_NAME if INDEX_NAME in candidates else candidates[0]
+    if source.size(path) > DOCUMENT_LIMIT:
+        return None, [problem("AC114.unreadable", path, reason=f"too large: {source.size(path):,} bytes")]
+    raw = source.read_bytes(path, DOCUMENT_LIMIT)
     try:
-        document = _parse(source.read_bytes(path, DOCUMENT_LIMIT))
+        document = _parse(raw)
     except ValueError as error:
-        return None, [problem("AC114.unreadable", path, reason=f"not JSON: {error}")]
+        pointer = raw.startswith(b"version https://git-lfs")
+        reason = "a Git LFS pointer, not the file" if pointer else f"not JSON: {error}"
+        return None, [problem("AC114.unreadable", path, reason=reason)]
     weight_map = document.get("weight_map") if isinstance(document, dict) else None
     if not isinstance(weight_map, dict) or not all(isinstance(file, str) for file in weight_map.values()):
         return None, [problem("AC114.structure", path)]
     index = Index(path, weight_map, _total_size(document.get("metadata")))
-    if not index.escaping:
-        return index, []
-    return index, [problem("AC109.escape", path, target=index.escaping[0], count=len(index.escaping))]
+    found = list(_repeated(path, raw, weight_map))
+    if index.escaping:
+        found.append(problem("AC109.escape", path, target=index.escaping[0], count=len(index.escaping)))
+    return index, found
+
+
+def _repeated(path: str, raw: bytes, weight_map: dict[str, str]) -> Iterator[Finding]:
+    """Names the index gives more than once. The plain parse keeps the last, so file names are counted in the text."""
+    ending = ".safetensors"
+    if raw.count(f'{ending}"'.encode()) <= sum(file.endswith(ending) for file in weight_map.values()):
+        return
+    counts = Counter(name for name, file in _pairs(raw) if isinstance(file, str) and name in weight_map)
+    repeated = [name for name, count in counts.items() if count > 1]
+    if repeated:
+        yield problem("AC107.index", path, tensor=min(repeated), count=len(repeated))
+
+
+def _pairs(raw: bytes) -> list[tuple[str, Any]]:
+    """Every key and value of every object in a JSON text that is known to be sound."""
+    found: list[tuple[str, Any]] = []
+    json.loads(raw, object_pairs_hook=found.extend)
+    return found
 
 
 def _parse(raw: bytes) -> Any:
@@ -109,7 +141,7 @@ class CrossCheck:
         if self._index.agrees(file, [tensor[0] for tensor in tensors]):
             return tensors
         names = {tensor[0] for tensor in tensors}
-        expected = self._index.names[file]
+        expected = self._index.names.get(file, set())
         self._lacking.update(dict.fromkeys(expected - names, file))
         for tensor in tensors:
             if tensor[0] not in expected:
@@ -129,12 +161,13 @@ class CrossCheck:
 
     def problems(self) -> Iterator[Finding]:
         """One finding per kind of mismatch, with the number of tensors and the first example. Call after ``rest``."""
-        path = self._index.path if self._index is not None else ""
+        path, placed = (self._index.path, self._index.weight_map) if self._index is not None else ("", {})
         if self._doubled:
             name, (first, second) = min(self._doubled.items())
             yield problem("AC107.shards", second, tensor=name, other=first, count=len(self._doubled))
         absent = {name: file for name, file in self._lacking.items() if name not in self._surplus}
-        moved = {name: file for name, file in self._lacking.items() if name in self._surplus}
+        elsewhere = {name: placed[name] for name in self._surplus if name in placed}
+        moved = {name: file for name, file in elsewhere.items() if name in self._lacking or file not in self._read}
         if absent:
             name, file = min(absent.items())
             yield problem("AC108.absent", file, tensor=name, count=len(absent), index=path)
@@ -142,7 +175,7 @@ class CrossCheck:
             name, file = min(moved.items())
             other = self._surplus[name][0]
             yield problem("AC108.moved", file, tensor=name, count=len(moved), index=path, other=other)
-        unlisted = [n for n in self._surplus if n not in self._lacking and n not in self._doubled]
+        unlisted = [name for name in self._surplus if name not in placed]
         if unlisted:
             name = min(unlisted)
             yield problem("AC108.unlisted", self._surplus[name][0], tensor=name, count=len(unlisted), index=path)

@@ -24,12 +24,16 @@ _HARMLESS = Weight(Severity.INFO, Effect.NONE)
 #: By message id, else by code. vLLM reads shards with safetensors, so what its parser refuses fails at startup.
 _WEIGHTS = {
     "AC101": _STARTUP,
+    "AC101.unfinished": Weight(Severity.WARNING, Effect.WRONG_OUTPUT),
+    "AC101.partial": Weight(Severity.WARNING, Effect.NONE),
     "AC102": _STARTUP,
     "AC103": _STARTUP,
+    "AC103.neighbour": Weight(Severity.WARNING, Effect.FAILS_AT_STARTUP),
     "AC104": _STARTUP,
     "AC105": _STARTUP,
     "AC105.uncached": Weight(Severity.WARNING, Effect.NONE, undetermined=True),
     "AC106": Weight(Severity.WARNING, Effect.NONE),
+    "AC106.copy": _HARMLESS,
     "AC107": Weight(Severity.WARNING, Effect.WRONG_OUTPUT),
     "AC108.absent": _STARTUP,
     "AC108.moved": Weight(Severity.WARNING, Effect.NONE),
@@ -42,6 +46,7 @@ _WEIGHTS = {
     "AC113": _STARTUP,
     "AC113.generation": Weight(Severity.WARNING, Effect.DEGRADED),
     "AC114": _STARTUP,
+    "AC114.name": _HARMLESS,
     "AC115": Weight(Severity.WARNING, Effect.NONE),
     "AC115.none": _HARMLESS,
 }
@@ -66,7 +71,7 @@ def problem(message_id: str, path: str, **params: Param) -> Finding:
 
 
 #: Problems that leave parameters without weights.
-_UNFILLED = ("AC105.missing", "AC108.absent", "AC109.escape")
+_UNFILLED = ("AC105.missing", "AC105.numbered", "AC108.absent", "AC109.escape")
 
 
 def unfilled_unnoticed(problems: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ascend_compat.checkpoint.diagnose import diagnose
 from ascend_compat.checkpoint.header import Header, HeaderError, header_end, parse_header
 from ascend_compat.checkpoint.problems import problem
 from ascend_compat.core.finding import Finding, Param
 from ascend_compat.source.interface import CheckpointSource
 
-_POINTER = b"version https://git-lfs"
+#: How a Git LFS pointer begins.
+POINTER = b"version https://git-lfs"
 _IDS = {"too-small": "AC101.tiny", "cut-header": "AC101.header"}
+#: First bytes of other files that are found under the name of a shard; asked once the file was refused.
+_MAGIC = {
+    b"PK\x03\x04": "AC103.zip",
+    b"\x80\x02": "AC103.pickle",
+    b"GGUF": "AC103.gguf",
+    b"<": "AC103.page",
+    b"{": "AC103.text",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +37,29 @@ def read_shard(source: CheckpointSource, file: str) -> ShardText:
     """Read the header bytes of a shard, nothing else; raises :class:`SourceError` when it can't be reached."""
     size = source.size(file)
     head = source.read_head(file, min(source.guess, size))
-    if head.startswith(_POINTER):
+    if head.startswith(POINTER):
         return ShardText(file, size, failure=problem("AC103.pointer", file, expected=_pointed_size(head)))
     try:
-        end = header_end(head, size)
-        if end > len(head):
-            head += source.read_range(file, len(head), end - len(head))
-        if end > len(head):
-            raise HeaderError("cut-header", expected=end, actual=len(head))
+        return ShardText(file, size, _header_text(source, file, head, size))
     except HeaderError as error:
-        return ShardText(file, size, failure=_failure(file, error))
-    return ShardText(file, size, head[8:end])
+        other = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
+        return ShardText(file, size, failure=problem(other, file) if other else _failure(file, error))
+
+
+def _header_text(source: CheckpointSource, file: str, head: bytes, size: int) -> bytes:
+    end = header_end(head, size)
+    if end > len(head):
+        head += source.read_range(file, len(head), end - len(head))
+    if end > len(head):
+        raise HeaderError("cut-header", expected=end, actual=len(head))
+    return head[8:end]
+
+
+def header_of(source: CheckpointSource, file: str) -> Header:
+    """The header of a file that is not a shard of the checkpoint; raises :class:`HeaderError` where there is none."""
+    size = source.size(file)
+    head = source.read_head(file, min(source.guess, size))
+    return parse_header(_header_text(source, file, head, size))
 
 
 def parse_shard(shard: ShardText) -> tuple[Header | None, list[Finding]]:
@@ -46,8 +68,8 @@ def parse_shard(shard: ShardText) -> tuple[Header | None, list[Finding]]:
         return None, [shard.failure]
     try:
         header = parse_header(shard.text)
-    except HeaderError as error:
-        return None, [_failure(shard.file, error)]
+    except HeaderError as first:
+        return None, [_failure(shard.file, error) for error in diagnose(shard.text, first)]
     found: list[Finding] = []
     sizes: dict[str, Param] = {"actual": shard.size, "expected": header.expected}
     if shard.size < header.expected:

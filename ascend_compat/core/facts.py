@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -72,6 +72,7 @@ class CheckpointFacts:
     ``config`` is ``config.json`` as parsed. ``tensors`` is empty and ``has_weights`` false when there is no
     safetensors file. ``quant_description`` is ModelSlim's ``quant_model_description.json``, ``hf_quant_config``
     ModelOpt's file; ``None`` when the file is absent. ``problems`` is the damage that was found (AC1xx).
+    ``quantize_configs`` are the files of older AWQ and GPTQ tools by name.
     """
 
     spec: str
@@ -87,6 +88,7 @@ class CheckpointFacts:
     hf_quant_config: Mapping[str, Any] | None = None
     generation_config: Mapping[str, Any] | None = None
     problems: tuple[Finding, ...] = ()
+    quantize_configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def tensor_count(self) -> int:

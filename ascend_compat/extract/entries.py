@@ -13,9 +13,10 @@ ENTRIES = (
     ("vllm.model_executor.layers.quantization", "register_quantization_config"),
     ("vllm.model_executor.layers.linear", "UnquantizedLinearMethod"),
     ("vllm.config", "SpeculativeConfig"),
+    ("vllm.transformers_utils.model_arch_config_convertor", "ModelArchConfigConvertorBase"),
 )
 #: Where the classes of ``PARTIAL`` may be defined.
-ENTRY_PACKAGES = ("vllm.config", "vllm_ascend.platform")
+ENTRY_PACKAGES = ("vllm.config", "vllm_ascend.platform", "vllm.transformers_utils.model_arch_config_convertor")
 ENTRY_METHODS = frozenset(
     "__init__ pre_register_and_update supported_quantization verify_quantization _verify_quantization "
     "_get_quantization_config get_quant_config override_quantization_method from_config get_quant_method "
@@ -51,6 +52,7 @@ PARTIAL = {
     "ModelConfig": frozenset({"_verify_quantization"}),
     "VllmConfig": frozenset({"_get_quantization_config"}),
     "SpeculativeConfig": frozenset({"hf_config_override"}),
+    "ModelArchConfigConvertorBase": frozenset({"get_quantization_config"}),
     "NPUPlatform": frozenset(
         "_enum device_name device_type pre_register_and_update verify_quantization supported_quantization is_cuda "
         "is_rocm is_cpu is_xpu is_tpu is_out_of_tree is_cuda_alike get_device_capability has_device_capability".split()

@@ -12,6 +12,7 @@ from ascend_compat.core.target import LaunchProfile, Soc, Target
 from ascend_compat.knowledge.environment import Environment, Parallel
 from ascend_compat.knowledge.evaluate.values import Class, Instance, Module, Native
 from ascend_compat.knowledge.files import CheckpointFiles
+from ascend_compat.knowledge.kv_cache import ask_cache
 from ascend_compat.knowledge.layers import Bucket, concrete, fill, mapped
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.modules import EMBEDDING, LINEAR, MOE, ModuleTree
@@ -58,7 +59,8 @@ class GroupOutcome:
 class Match:
     """Everything the replay of one target found.
 
-    ``dequantizing`` is the place and the dtypes of a loader that de-quantizes, where no quantization method runs.
+    ``dequantizing`` is the place and the dtypes of a loader that de-quantizes, where no quantization method runs;
+    ``cache`` the fate of a declared KV cache quantization: an attention layer's prefix and what it gets.
     """
 
     tree: ModuleTree
@@ -69,6 +71,7 @@ class Match:
     dtype: str = "bfloat16"
     draft: tuple[str | None, str | None] = (None, None)
     dequantizing: Mapping[str, Any] = field(default_factory=dict)
+    cache: tuple[str, LayerOutcome] | None = None
 
     def dequantizes(self, dtype: str | None) -> bool:
         """Whether the model's loader turns weights of this dtype of torch into float ones."""
@@ -128,7 +131,8 @@ def match(
     for bucket, layers in asked:
         out.groups.append(_group(replay, bucket, layers, facts, profile, pack))
         if enough is not None and enough(out):
-            break
+            return out
+    out.cache = ask_cache(replay, tree, profile) if startup.config is not None else None
     return out
 
 

@@ -7,7 +7,13 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from ascend_compat.knowledge.config_objects import engine_config, model_config, quantization_config, record
+from ascend_compat.knowledge.config_objects import (
+    convert,
+    engine_config,
+    model_config,
+    quantization_config,
+    record,
+)
 from ascend_compat.knowledge.environment import Environment
 from ascend_compat.knowledge.evaluate.machine import Machine
 from ascend_compat.knowledge.evaluate.values import (
@@ -114,8 +120,8 @@ class Replay:
         self._method(platform, "pre_register_and_update", [])
 
     def _verify(self) -> None:
-        owner = self._class(CONFIG, "ModelConfig")
-        self._method(owner, "_verify_quantization", [self.model_config])
+        convert(self.machine, self.model_config)
+        self._method(self._class(CONFIG, "ModelConfig"), "_verify_quantization", [self.model_config])
 
     def _configure(self) -> None:
         self._require_kernels()

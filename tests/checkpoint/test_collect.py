@@ -170,7 +170,7 @@ def test_weights_that_were_not_fetched(model: Path) -> None:
 def test_orphan_shard_is_not_counted(model: Path) -> None:
     (model / "old.safetensors").write_bytes(shard(ONE))
     facts = read(model)
-    assert [finding.message.id for finding in facts.problems] == ["AC106.orphan"]
+    assert [finding.message.id for finding in facts.problems] == ["AC106.copy"]
     assert facts.tensor_count == 3
     check_sentences(facts.problems)
 
@@ -335,7 +335,7 @@ def test_all_problems_are_reported(model: Path) -> None:
     (model / "old.safetensors").write_bytes(shard(ONE))
     (model / "hf_quant_config.json").write_text("x")
     (model / "model.gguf").write_bytes(b"x")
-    assert ids(model) == ["AC113.unreadable", "AC106.orphan", "AC112.beside", "AC101.tiny"]
+    assert ids(model) == ["AC113.unreadable", "AC106.copy", "AC112.beside", "AC101.tiny"]
 
 
 def test_symbolic_link_out_of_the_directory_is_refused(model: Path) -> None:

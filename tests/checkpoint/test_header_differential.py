@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors import SafetensorError, deserialize
+from safetensors import SafetensorError, deserialize, safe_open
 
+from ascend_compat.checkpoint.collect import read_checkpoint
+from ascend_compat.checkpoint.diagnose import diagnose
 from ascend_compat.checkpoint.header import HeaderError, header_end, parse_header
 from ascend_compat.core.units import DTYPE_BITS
+from ascend_compat.source.local import LocalSource
 
 ENTRY = b'"dtype":"F32","shape":[0],"data_offsets":[0,0]'
 
@@ -206,3 +211,36 @@ def test_damaged_bytes_are_judged_as_safetensors_judges_them(blob: bytes, data: 
     cut = bytes(damaged[: data.draw(st.integers(0, len(damaged)))])
     for candidate in (bytes(damaged), cut):
         assert ours(candidate) == theirs(candidate)
+
+
+@settings(max_examples=250, deadline=None)
+@given(bent())
+def test_a_checkpoint_of_a_bent_file_is_judged_as_safe_open_judges_it(blob: bytes) -> None:
+    """The whole way from a directory: a blocker where ``safe_open`` refuses, the same tensors where it does not."""
+    with tempfile.TemporaryDirectory() as root:
+        path = Path(root) / "model.safetensors"
+        path.write_bytes(blob)
+        (Path(root) / "config.json").write_text("{}")
+        facts = read_checkpoint(LocalSource("m", Path(root)))
+        try:
+            with safe_open(path, framework="np") as file:
+                names = sorted(file.keys())
+        except SafetensorError:
+            assert any(problem.code in ("AC101", "AC102", "AC104") for problem in facts.problems)
+        else:
+            assert not any(problem.code in ("AC101", "AC102", "AC104") for problem in facts.problems)
+            assert facts.tensor_count == len(names)
+
+
+@settings(max_examples=300, deadline=None)
+@given(bent())
+def test_what_is_wrong_with_a_refused_header_begins_with_what_the_parser_met(blob: bytes) -> None:
+    text = blob[8 : header_end(blob[:8], len(blob))]
+    try:
+        parse_header(text)
+    except HeaderError as first:
+        errors = diagnose(text, first)
+        assert errors[0].kind == first.kind
+        assert len({error.kind for error in errors}) == len(errors)
+        counted = [error.params.get("count", 1) for error in errors]
+        assert all(isinstance(count, int) and count > 0 for count in counted)

@@ -73,23 +73,23 @@ def test_formats_that_leave_modules_out_by_themselves_are_judged_by_the_other_la
     assert codes(audited(config, [*tensors, *layers_of("BF16", None, [3]), router])) == ["AC324"] * len(LINEAR)
 
 
-@pytest.mark.parametrize("problems", [False, True])
-def test_a_missing_scale_is_counted_by_layer_unless_shards_are_missing(problems: bool) -> None:
+@pytest.mark.parametrize("problem", [None, Severity.BLOCKER, Severity.INFO])
+def test_a_missing_scale_is_counted_by_layer_unless_shards_are_missing(problem: Severity | None) -> None:
     tensors = swapped(SCALED, group(f"{Q}.weight_scale", "BF16", (256, 1), [0, 2, 3]))
     checkpoint = facts({**DENSE, "quantization_config": DYNAMIC}, [*tensors, *outside()])
-    found = classify(_damaged(checkpoint) if problems else checkpoint).findings
-    if problems:
+    found = classify(_damaged(checkpoint, problem) if problem else checkpoint).findings
+    if problem is Severity.BLOCKER:
         assert found == ()
     else:
         assert codes(found) == ["AC325"]
         assert (found[0].message.params["absent"], found[0].message.params["companion"]) == (1, "weight_scale")
 
 
-def _damaged(checkpoint: CheckpointFacts) -> CheckpointFacts:
+def _damaged(checkpoint: CheckpointFacts, severity: Severity) -> CheckpointFacts:
+    """With a missing shard, or with something harmless that hides no tensor."""
     place = (Evidence(EvidenceKind.HEADER, "x.safetensors"),)
-    damage = Finding(
-        "AC101", Severity.BLOCKER, Effect.FAILS_AT_STARTUP, Basis.SOURCE, "x", Message("AC101.truncated"), place
-    )  # fmt: skip
+    message = Message("AC105.missing" if severity is Severity.BLOCKER else "AC106.copy")
+    damage = Finding(message.id[:5], severity, Effect.FAILS_AT_STARTUP, Basis.SOURCE, "x", message, place)
     return replace(checkpoint, problems=(damage,))
 
 

@@ -32,12 +32,16 @@ QUANT = [
     "strategy", "group_size", "dynamic", "symmetric", "block_structure", "ignore", "kv_cache_scheme", "format",
     "weight_block_size", "activation_scheme", "modules_to_not_convert", "bits", "sym", "zero_point", "extra_config",
     "quant_algo", "quantized_layers", "exclude_modules", "load_in_4bit", "quant_config", "nbits", "producer", "name",
-    "kv_cache_quant_algo", "bnb_4bit_quant_type",
+    "kv_cache_quant_algo", "bnb_4bit_quant_type", "quantization", "quant_type", "default", "_type", "_data",
+    "module_fqn_to_config", "_default", "granularity", "quant_type_kwargs", "global_quant_config", "layer_quant_config",
+    "weight", "input_tensors", "output_tensors", "dtype", "qscheme", "is_dynamic", "exclude", "export",
+    "kv_cache_group", "act_bits", "act_data_type", "data_type", "dynamic", "w_bit", "q_group_size", "mode",
 ]  # fmt: skip
 METHODS = ["compressed-tensors", "fp8", "awq", "gptq", "auto-round", "modelopt", "mxfp4", "bitsandbytes", "hqq",
-           "ascend", "quark", "modelslim"]  # fmt: skip
+           "ascend", "quark", "modelslim", "torchao", "mlx", "deepseek_v4_fp8", "mxfp8"]  # fmt: skip
 WORDS = ["Linear", "re:.*mlp.*", "re:(", "model.layers.*", "full_attention", "linear_attention", "mamba", "moe",
          "M*E-", "NVFP4", "FP8", "W8A8_DYNAMIC", "FLOAT", "int", "float", "channel", "group", "block", "1,2,x", "LLG",
+         "Int4WeightOnlyConfig", "fp8_e4m3", "uint4", "per_group", "per_tensor", "W4A8_DYNAMIC", "1.0.0", "C8",
          ""]  # fmt: skip
 SUFFIXES = [
     "weight",
@@ -48,6 +52,12 @@ SUFFIXES = [
     "bias",
     "gate_up_proj",
     "gate_up_proj_blocks",
+    "weight_scale_second",
+    "weight_zero_point",
+    "qzeros",
+    "g_idx",
+    "scale",
+    "_weight_qdata",
 ]
 
 leaf = st.one_of(
@@ -84,17 +94,24 @@ def tensors(draw: st.DrawFn) -> TensorGroup:
     return TensorGroup(template, dtype, shape, count, draw(st.integers(0, 1 << 20)), layers)
 
 
+KEYS = ["group_size", "version", "kv_cache_type", "fa_quant_type", "model_quant_type", "lm_head.weight",
+        *(f"model.layers.{n}.{name}.weight" for n in range(3) for name in LINEAR)]  # fmt: skip
+descriptions = st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=9), junk, max_size=8)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    configs, st.lists(tensors(), max_size=8), st.none() | st.dictionaries(st.text(max_size=9), junk, max_size=5), junk
-)
+@given(configs, st.lists(tensors(), max_size=8), st.none() | descriptions, junk, st.booleans())
 def test_nothing_makes_it_raise(
-    parts: tuple[dict[str, Any], bool, dict[str, Any] | None], table: list[TensorGroup], description: Any, modelopt: Any
+    parts: tuple[dict[str, Any], bool, dict[str, Any] | None],
+    table: list[TensorGroup],
+    description: Any,
+    modelopt: Any,
+    beside: bool,
 ) -> None:
     fields_of, with_base, quantization = parts
     config = {**(DENSE if with_base else {}), **fields_of}
     if quantization is not None:
-        config["quantization_config"] = quantization
+        config["quantization" if beside else "quantization_config"] = quantization
     side = {"quantization": modelopt} if modelopt is not None else None
     profile = classify(facts(config, table, description=description, modelopt=side))
     assert isinstance(profile, ModelProfile)

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from ascend_compat.classify.quant.arguments import text
 from ascend_compat.classify.quant.companions import companion_findings
 from ascend_compat.classify.quant.declared import MODELSLIM
+from ascend_compat.classify.quant.described import description_findings, misnamed
 from ascend_compat.classify.quant.formats import Quantization
 from ascend_compat.classify.quant.report import Case, Params, finding
-from ascend_compat.classify.quant.stored import FLOAT_DTYPES, QUANTIZED_DTYPES, ROUTER, Weight, is_weight
+from ascend_compat.classify.quant.sizes import size_findings
+from ascend_compat.classify.quant.stored import FLOAT_DTYPES, QUANTIZED_DTYPES, ROUTER, Weight, is_companion, is_weight
 from ascend_compat.classify.tensors import decoder_prefix
-from ascend_compat.core.facts import CheckpointFacts
+from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.finding import Finding, Message
 from ascend_compat.core.profile import MtpProfile, QuantArgs
 from ascend_compat.core.verdict import Basis, Effect, Severity
@@ -25,14 +27,15 @@ _EXPLICIT = ("compressed-tensors", "modelslim")
 
 def audit(facts: CheckpointFacts, found: Quantization, mtp: MtpProfile | None) -> tuple[Finding, ...]:
     """Contradictions between the declaration and the headers; none for a consistent checkpoint."""
-    disagreement = tuple(_two_declarations(found))
+    disagreement = (*_two_declarations(found), *misnamed(facts))
     if not facts.has_weights or not facts.tensors:
         return disagreement
     case = Case(facts, found, mtp, decoder_prefix(facts.tensors))
     if found.profile.method is None:
-        return tuple(_undeclared(case))
+        return (*disagreement, *_undeclared(case))
     checks: tuple[Callable[[Case], Iterator[Finding]], ...]
-    checks = (_nothing_quantized, _wrong_dtype, _ignored, _left_float, _untargeted, _mtp_float, companion_findings)
+    checks = (_nothing_quantized, _wrong_dtype, _ignored, _left_float, _untargeted, _mtp_float, companion_findings,
+              size_findings, description_findings)  # fmt: skip
     return (*disagreement, *(item for check in checks for item in check(case)))
 
 
@@ -50,13 +53,20 @@ def _wrong_dtype(case: Case) -> Iterator[Finding]:
 
 
 def _nothing_quantized(case: Case) -> Iterator[Finding]:
-    """AC321: quantization is declared and no weight is stored quantized."""
+    """AC321: quantization is declared for some modules and no weight is stored quantized."""
+    if case.cover is None or not case.cover.rules:
+        return
     weights = [Weight(tensor, tensor.layers) for tensor in case.facts.tensors if is_weight(tensor)]
-    if not weights or any(weight.tensor.dtype in QUANTIZED_DTYPES for weight in weights):
+    if not weights or any(_values_of_any_name(tensor) for tensor in case.facts.tensors):
         return
     largest = max(weights, key=lambda weight: (weight.tensor.bytes, weight.tensor.template))
     params = {"method": case.found.profile.method, "stored": largest.tensor.dtype}
     yield finding(case, "AC321", Severity.BLOCKER, Effect.FAILS_AT_STARTUP, largest, **params)
+
+
+def _values_of_any_name(tensor: TensorGroup) -> bool:
+    """Whether a tensor may hold quantized weights, under whatever name its format gives them (``B``, ``trellis``)."""
+    return not is_companion(tensor) and tensor.dtype in QUANTIZED_DTYPES | {"I16", "U16"}
 
 
 def _ignored(case: Case) -> Iterator[Finding]:
@@ -80,7 +90,7 @@ def _left_float(case: Case) -> Iterator[Finding]:
 
     Where lists are not explicit, only a module that is quantized in other layers counts.
     """
-    explicit = case.found.profile.method in _EXPLICIT
+    explicit = case.family in _EXPLICIT
     if not case.any_quantized or case.refused:
         return
     modules = {weight.tensor.module for _, weight in case.quantized()}
@@ -96,13 +106,12 @@ def _left_float(case: Case) -> Iterator[Finding]:
 
 def _untargeted(case: Case) -> Iterator[Finding]:
     """AC330: a decoder weight that no target, no ignore entry and no description entry names."""
-    method = case.found.profile.method
-    if method not in _EXPLICIT or case.refused or not case.cover or not case.cover.rules:
+    if case.family not in _EXPLICIT or case.refused or not case.cover or not case.cover.rules:
         return
     for weight in case.cover.untargeted:
         inside = case.in_decoder(weight)
-        if inside and (method == "modelslim" or not ROUTER.search(weight.tensor.module)):
-            params = {"method": method}
+        if inside and (case.family == "modelslim" or not ROUTER.search(weight.tensor.module)):
+            params = {"method": case.found.profile.method}
             yield finding(case, "AC330", Severity.WARNING, Effect.FAILS_AT_STARTUP, inside, **params)
 
 
@@ -126,7 +135,7 @@ def _two_declarations(found: Quantization) -> Iterator[Finding]:
     first = found.declarations[0]
     for other in found.declarations[1:]:
         same_algorithm = text(first.body.get("quant_algo")) in (text(other.body.get("quant_algo")), None)
-        if other.method in (first.method, None) or (other.file != MODELSLIM and same_algorithm):
+        if other.family in (first.family, None) or (other.file != MODELSLIM and same_algorithm):
             continue
         params = {"first": first.method, "first_file": first.file, "second": other.method, "second_file": other.file}
         evidence = (*first.evidence("quant_algo"), *other.evidence("quant_algo", "model_quant_type"))

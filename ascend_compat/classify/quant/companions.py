@@ -1,25 +1,23 @@
-"""Scales, zero points and offsets: missing, surplus, of the wrong size, or read by no one."""
+"""Scales, zero points and offsets: missing, surplus, without a weight, or read by no one."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from math import prod
 
 from ascend_compat.classify.quant.cover import Rule
 from ascend_compat.classify.quant.report import Case, Params, finding
 from ascend_compat.classify.quant.stored import (
+    FLOAT_DTYPES,
     QUANTIZED_DTYPES,
     Weight,
     is_companion,
-    is_weight,
-    values_per_element,
+    is_values,
     weight_base,
 )
 from ascend_compat.core.facts import TensorGroup
 from ascend_compat.core.finding import Finding
-from ascend_compat.core.profile import QuantArgs
 from ascend_compat.core.verdict import Effect, Severity
 
 #: Names of the scale without which a weight can't be read; each method uses one of them.
@@ -27,143 +25,142 @@ SCALES = ("weight_scale", "weight_scale_inv", "scales", "scale", "scale_inv", "w
 _INPUT = ("input_scale", "activation_scale", "act_scale", "input_global_scale")
 _GLOBAL = ("weight_scale_2", "weight_global_scale")
 _ZERO = {"compressed-tensors": ("weight_zero_point",), "awq": ("qzeros",), "gptq": ("qzeros",)}
-#: Methods whose companions are named as above; others keep them elsewhere and are not judged.
-_JUDGED = ("compressed-tensors", "fp8", "deepseek_v4_fp8", "modelslim", "awq", "gptq", "modelopt", "modelopt_fp4",
-           "mxfp4", "auto-round", "intel/auto-round")  # fmt: skip
+#: Names of the scale where a format has its own. ModelSlim's static layers keep the product of both scales.
+_OWN_SCALES = {"modelslim": (*SCALES, "deq_scale"), "bitsandbytes": ("weight.absmax", "SCB", "absmax")}
+#: Formats whose companions are named as above; others keep them elsewhere and are not judged.
+JUDGED = frozenset(
+    "compressed-tensors fp8 fbgemm_fp8 deepseek_v4_fp8 modelslim awq gptq auto-round modelopt modelopt_fp4 "
+    "modelopt_mxfp8 modelopt_mixed mxfp8 nvfp4 mxfp4 quark bitsandbytes".split()
+)
+#: ModelSlim types with static activations. Source: vllm-ascend 0.18.0, methods/w8a8_static.py and w8a8s.py.
+_STATIC = ("W8A8", "W8A8S", "W8A8SC")
+#: Companions that ModelSlim types can't do without, by a part of their name. Source: vllm-ascend 0.18.0,
+#: methods/w4a4_flatquant.py.
+_SLIM = {"FLATQUANT": (("left_trans",), ("right_trans",), ("clip_ratio",))}
+#: What only a quantized weight has, the telling one first; a ``scale`` of one dimension may belong to a norm.
+_HELPERS = ("weight_scale", "weight_scale_inv", "scales", "weight_zero_point", "qzeros", "weight_offset", "deq_scale",
+            "quant_bias", "weight_scale_2", "weight_global_scale", "g_idx", "weight_shape", "scale")  # fmt: skip
 _KV_SCALE = re.compile(r"\.([kv]_scale|kv_scale|[kv]_proj\.(kv_cache|output)_scale|fa_[kv]\.scale)$")
 
-Table = dict[str, Counter[int | None]]
+Tally = Counter[int | None]
 
 
 def companion_findings(case: Case) -> Iterator[Finding]:
     """All checks of companions. What is missing is not judged where a shard is missing or damaged."""
-    if case.found.profile.method not in _JUDGED:
+    if case.family not in JUDGED or case.sparse:
         return
-    table = _table(group for group in case.facts.tensors if is_companion(group))
-    if not case.facts.problems:
-        yield from _missing(case, table)
+    if not case.incomplete:
+        yield from _missing(case, _table(group for group in case.facts.tensors if is_companion(group)))
     yield from _surplus(case)
-    yield from _sizes(case)
+    yield from _zero_points(case)
     yield from _kv_scales(case)
 
 
-def _table(groups: Iterable[TensorGroup]) -> Table:
+def _table(groups: Iterable[TensorGroup]) -> dict[str, Tally]:
     """Tensors per layer of each template; key ``None`` for names without an index."""
-    table: Table = {}
+    table: dict[str, Tally] = {}
     for group in groups:
-        table.setdefault(group.template, Counter()).update(_tally(group, group.layers))
+        table.setdefault(group.template, Counter()).update(tally(group, group.layers))
     return table
 
 
-def _tally(group: TensorGroup, layers: tuple[int, ...]) -> dict[int | None, int]:
+def tally(group: TensorGroup, layers: tuple[int, ...]) -> dict[int | None, int]:
+    """Tensors of a group by layer."""
     return dict.fromkeys(layers, group.per_layer) if group.layers else {None: group.count}
 
 
 def _needed(case: Case, rule: Rule) -> Iterator[tuple[str, ...]]:
     """What a weight under this rule can't do without, as names any one of which will do."""
-    weights, activations, method = rule.weights, rule.activations, case.found.profile.method or ""
-    yield SCALES
-    if weights is None:
+    weights, activations = rule.weights, rule.activations
+    yield _OWN_SCALES.get(case.family, SCALES)
+    if case.family == "modelslim":
+        yield from (names for part, needs in _SLIM.items() if part in rule.declared for names in needs)
+        if rule.declared in _STATIC:
+            yield _INPUT
         return
-    if weights.symmetric is False and method in _ZERO:
-        yield _ZERO[method]
+    if weights is None or case.family == "bitsandbytes":
+        return
+    if weights.symmetric is False and case.family in _ZERO:
+        yield _ZERO[case.family]
     if weights.strategy == "tensor_group":
         yield _GLOBAL
-    static = activations is not None and activations.dynamic is False and activations.num_bits <= 8
-    if static and (method != "modelslim" or rule.declared == "W8A8"):
+    if activations is not None and activations.dynamic is False and activations.num_bits <= 8:
         yield _INPUT
 
 
-def _missing(case: Case, table: Table) -> Iterator[Finding]:
+def _missing(case: Case, table: dict[str, Tally]) -> Iterator[Finding]:
     """AC325: quantized weights without a companion they need, counted by layer."""
-    merged: dict[tuple[str, tuple[str, ...]], tuple[Weight, Counter[int | None]]] = {}
+    merged: dict[tuple[str, tuple[str, ...]], tuple[Weight, Tally]] = {}
     for rule, weight in case.quantized():
         for names in _needed(case, rule):
-            _, tally = merged.setdefault((weight.base, names), (weight, Counter()))
-            tally.update(_tally(weight.tensor, weight.layers))
-    for (base, names), (weight, tally) in merged.items():
-        present: Counter[int | None] = Counter()
+            _, needed = merged.setdefault((weight.base, names), (weight, Counter()))
+            needed.update(tally(weight.tensor, weight.layers))
+    for (base, names), (weight, needed) in merged.items():
+        present: Tally = Counter()
         for name in names:
             present.update(table.get(f"{base}.{name}", Counter()))
             present.update(table.get(f"{base}_{name}", Counter()))
-        absent = sum((tally - present).values())
+        absent = sum((needed - present).values())
         if absent:
             params: Params = {"companion": names[0], "absent": absent}
             yield finding(case, "AC325", Severity.BLOCKER, Effect.WRONG_OUTPUT, weight, **params)
 
 
 def _surplus(case: Case) -> Iterator[Finding]:
-    """AC326: scales of weights that are stored in float."""
-    weights: dict[str, set[str]] = {}
-    for tensor in case.facts.tensors:
-        if is_weight(tensor):
-            weights.setdefault(weight_base(tensor), set()).add(tensor.dtype)
+    """AC326: scales of weights that are stored in float, or of weights that are not stored at all; one per module."""
+    floats, values = _weights(case.facts.tensors)
+    helpers: dict[str, list[TensorGroup]] = {}
     for group in case.facts.tensors:
-        if group.parameter not in ("weight_scale", "weight_scale_inv", "scales"):
-            continue
-        dtypes = weights.get(group.module)
-        if dtypes and not dtypes & QUANTIZED_DTYPES:
-            params = {"stored": sorted(dtypes)[0]}
-            surplus = Weight(group, group.layers)
-            yield finding(case, "AC326", Severity.WARNING, Effect.FAILS_AT_STARTUP, surplus, **params)
+        if group.parameter in _HELPERS and (group.parameter != "scale" or len(group.shape) == 2):
+            helpers.setdefault(group.module, []).append(group)
+    for module, groups in helpers.items():
+        group = min(groups, key=lambda item: _HELPERS.index(item.parameter))
+        same = [item for item in groups if item.parameter == group.parameter]
+        for item in same:
+            own = item.layers or (None,)
+            beside = tuple(n for n in own if n in floats.get(module, {}) and n not in values.get(module, ()))
+            alone = tuple(n for n in own if n not in floats.get(module, {}) and n not in values.get(module, ()))
+            if beside:
+                params: Params = {"stored": floats[module][beside[0]]}
+                yield _over(case, "AC326", item, beside, params)
+            if alone and not case.incomplete:
+                yield _over(case, "AC326.alone", item, alone, {})
 
 
-def _sizes(case: Case) -> Iterator[Finding]:
-    """AC328: a scale whose number of elements is not what the declared granularity gives."""
-    scales: dict[str, list[TensorGroup]] = {}
-    for group in case.facts.tensors:
-        for name in SCALES:
-            if group.parameter == name or group.parameter.endswith(f"_{name}"):
-                base = group.template.removesuffix(name).rstrip("._")
-                scales.setdefault(base, []).append(group)
-                break
-    shapes: dict[str, set[tuple[int, ...]]] = {}
-    for _, weight in case.quantized():
-        shapes.setdefault(weight.base, set()).add(weight.tensor.shape)
-    for rule, weight in case.quantized():
-        expected = _expected(case, rule, weight) if len(shapes[weight.base]) == 1 else None
-        for scale in scales.get(weight.base, ()) if expected is not None else ():
-            if prod(scale.shape) != expected and (not scale.layers or set(scale.layers) & set(weight.layers)):
-                shape = " x ".join(map(str, scale.shape)) or "scalar"
-                params: Params = {
-                    "scale": scale.template,
-                    "shape": shape,
-                    "expected": expected,
-                    "declared": rule.declared,
-                }
-                yield finding(case, "AC328", Severity.BLOCKER, Effect.FAILS_AT_STARTUP, weight, **params)
+def _over(case: Case, code: str, group: TensorGroup, layers: tuple[int | None, ...], params: Params) -> Finding:
+    surplus = Weight(group, tuple(n for n in layers if n is not None))
+    return finding(case, code, Severity.WARNING, Effect.FAILS_AT_STARTUP, surplus, **params)
 
 
-def _expected(case: Case, rule: Rule, weight: Weight) -> int | None:
-    """Elements of the scale of one weight tensor, ``None`` when the declaration does not say.
-
-    Blocks: ceil(rows / block rows) * ceil(columns / block columns); groups: weights / group size; channels: rows.
-    """
-    args, tensor = rule.weights, weight.tensor
-    if args is None or (case.found.profile.method == "modelslim" and args.num_bits != 8):
-        return None
-    if args.strategy in ("group", "tensor_group"):
-        return _groups(args, tensor)
-    if tensor.parameter not in ("weight", "weight_packed") or len(tensor.shape) != 2:
-        return None
-    rows, columns = tensor.shape
-    if args.strategy == "block" and args.block_structure and tensor.parameter == "weight":
-        return -(-rows // args.block_structure[0]) * -(-columns // args.block_structure[1])
-    return {"channel": rows, "tensor": 1}.get(args.strategy or "")
+def _weights(tensors: Iterable[TensorGroup]) -> tuple[dict[str, dict[int | None, str]], dict[str, set[int | None]]]:
+    """By module and layer: the dtype of weights in float, and where weights are quantized."""
+    floats: dict[str, dict[int | None, str]] = {}
+    values: dict[str, set[int | None]] = {}
+    for tensor in tensors:
+        if is_values(tensor):
+            layers: tuple[int | None, ...] = tensor.layers or (None,)
+            if tensor.dtype in FLOAT_DTYPES:
+                floats.setdefault(weight_base(tensor), {}).update(dict.fromkeys(layers, tensor.dtype))
+            elif tensor.dtype in QUANTIZED_DTYPES:
+                values.setdefault(weight_base(tensor), set()).update(layers)
+    return floats, values
 
 
-def _groups(args: QuantArgs, tensor: TensorGroup) -> int | None:
-    held = values_per_element(tensor, args, False)
-    if held is None or not args.group_size:
-        return None
-    logical = prod(tensor.shape) * held
-    return logical // args.group_size if logical % args.group_size == 0 else None
+def _zero_points(case: Case) -> Iterator[Finding]:
+    """AC335: zero points of weights that are declared symmetric; GPTQ's tools write them always."""
+    names = _ZERO["compressed-tensors"] if case.family == "compressed-tensors" else ()
+    points = {group.module: group for group in case.facts.tensors if group.parameter in names}
+    for rule, weight in case.quantized() if points else ():
+        group = points.get(weight.base)
+        if group is not None and rule.weights is not None and rule.weights.symmetric is True:
+            surplus = Weight(group, tuple(n for n in group.layers if n in weight.layers))
+            params: Params = {"declared": rule.declared}
+            yield finding(case, "AC335", Severity.WARNING, Effect.WRONG_OUTPUT, surplus, **params)
 
 
 def _kv_scales(case: Case) -> Iterator[Finding]:
     """AC329: scales of the KV cache in a checkpoint that declares no KV cache quantization."""
-    if case.found.profile.kv_cache is not None:
-        return
-    for group in case.facts.tensors:
-        if _KV_SCALE.search(group.template):
+    scales = [group for group in case.facts.tensors if _KV_SCALE.search(group.template)]
+    if case.found.profile.kv_cache is None:
+        for group in scales:
             yield finding(case, "AC329", Severity.INFO, Effect.DEGRADED, Weight(group, group.layers))

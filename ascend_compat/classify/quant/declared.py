@@ -13,6 +13,17 @@ from ascend_compat.core.finding import Evidence, EvidenceKind
 
 CONFIG, MODELOPT, MODELSLIM = "config.json", "hf_quant_config.json", "quant_model_description.json"
 _KEYS = ("quantization_config", "compression_config")
+#: Configuration files of older AWQ and GPTQ tools, for checkpoints whose config.json says nothing.
+#: Source: vLLM 0.18.0, ``get_config_filenames`` of quantization/awq.py and gptq.py.
+SIDE_FILES = {"quant_config.json": "awq", "quantize_config.json": "gptq"}
+#: Other names that tools, engines and older releases give a method. Source: vLLM 0.30.0, quantization/__init__.py and
+#: the ``override_quantization_method`` of its classes.
+_ALIASES = {
+    "compressed_tensors": "compressed-tensors", "auto_awq": "awq", "awq_marlin": "awq", "auto_gptq": "gptq",
+    "gptq_marlin": "gptq", "gptqmodel": "gptq", "auto_round": "auto-round", "intel/auto-round": "auto-round",
+    "inc": "auto-round", "gpt_oss_mxfp4": "mxfp4", "modelopt_fp8": "modelopt", "petit_nvfp4": "modelopt_fp4",
+    "ascend": "modelslim",
+}  # fmt: skip
 #: Values of quant_method that say the description file holds the quantization.
 _DEFERRED = ("ascend", "modelslim")
 
@@ -25,6 +36,11 @@ class Declaration:
     path: str
     method: str | None
     body: Mapping[str, Any]
+
+    @property
+    def family(self) -> str | None:
+        """The format that the method names, under one name."""
+        return _ALIASES.get(self.method or "", self.method)
 
     def evidence(self, *keys: str) -> tuple[Evidence, ...]:
         """The declared method and some fields of the object, with their paths."""
@@ -45,8 +61,9 @@ def declarations(facts: CheckpointFacts) -> tuple[Declaration, ...]:
     """
     in_config = list(_in_config(facts.config))
     named = [found for found in in_config if found.method is not None and found.method not in _DEFERRED]
-    others = [found for found in in_config if found.method is None]
-    return (*named, *_modelslim(facts), *_modelopt(facts), *others)
+    others = [found for found in in_config if found not in named]
+    side = () if in_config else _side_files(facts)
+    return (*named, *_modelslim(facts), *_modelopt(facts), *_mlx(facts.config), *others, *side)
 
 
 def _in_config(config: Mapping[str, Any]) -> Iterator[Declaration]:
@@ -55,7 +72,10 @@ def _in_config(config: Mapping[str, Any]) -> Iterator[Declaration]:
         for key in _KEYS:
             body = level.get(key)
             if isinstance(body, Mapping) and body:
-                yield Declaration(CONFIG, path + key, method_of(body), body)
+                inner = body.get("quantization")
+                nested = isinstance(inner, Mapping) and "quant_algo" in inner
+                whole = {**body, **inner} if nested and isinstance(inner, Mapping) else body
+                yield Declaration(CONFIG, path + key, method_of(whole), whole)
         name = next((name for name in NESTED if isinstance(level.get(name), Mapping)), None)
         if name is None:
             return
@@ -81,3 +101,15 @@ def _modelopt(facts: CheckpointFacts) -> Iterator[Declaration]:
     inner = facts.hf_quant_config.get("quantization") if facts.hf_quant_config is not None else None
     if isinstance(inner, Mapping):
         yield Declaration(MODELOPT, "quantization", "modelopt", inner)
+
+
+def _mlx(config: Mapping[str, Any]) -> Iterator[Declaration]:
+    """MLX writes ``quantization`` beside, or instead of, a ``quantization_config`` that names no method."""
+    body = config.get("quantization")
+    if isinstance(body, Mapping) and {"bits", "group_size"} <= body.keys():
+        yield Declaration(CONFIG, "quantization", "mlx", body)
+
+
+def _side_files(facts: CheckpointFacts) -> Iterator[Declaration]:
+    for file, body in facts.quantize_configs.items():
+        yield Declaration(file, "", method_of(body) or SIDE_FILES.get(file), body)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ascend_compat.classify.quant.arguments import describe, texts, whole
@@ -14,12 +15,16 @@ from ascend_compat.classify.quant.lowered import Lowered
 from ascend_compat.classify.quant.modelopt import modelopt
 from ascend_compat.classify.quant.modelslim import modelslim
 from ascend_compat.classify.quant.names import NameList
-from ascend_compat.classify.quant.weight_only import auto_round, integer_groups, mxfp4, two_sizes
+from ascend_compat.classify.quant.quark import quark
+from ascend_compat.classify.quant.torchao import torchao
+from ascend_compat.classify.quant.weight_only import auto_round, integer_groups, mlx, mxfp4, two_sizes
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Evidence, EvidenceKind
 from ascend_compat.core.profile import QuantProfile
 
 Lowering = Callable[[CheckpointFacts, Declaration], Lowered]
+#: The type in the name of a GGUF file: ``model-Q4_K_M-00001-of-00003.gguf``.
+_GGUF_TYPE = re.compile(r"[-._]((?:I?Q\d|TQ\d|BF16|F16|F32|MXFP4)\w*?)(?:-\d{5}-of-\d{5})?\.gguf$", re.IGNORECASE)
 
 
 class Quantization(NamedTuple):
@@ -40,10 +45,12 @@ def quantization(facts: CheckpointFacts) -> Quantization:
     if not known:
         return _gguf(facts)
     chosen = known[0]
-    if chosen.method == "modelslim":
+    if chosen.family == "modelslim":
         profile, found = modelslim(facts, chosen)
-        return Quantization(profile, known, found)
-    lowered = LOWERINGS.get(chosen.method or "", _named)(facts, chosen)
+        strange = [rule.declared for rule in found.rules if rule.weights is None]
+        reasons = [(chosen.file, f"type {kind[:40]!r} is not interpreted") for kind in strange[:1]]
+        return Quantization(profile, known, found, tuple(reasons))
+    lowered = LOWERINGS.get(chosen.family or "", _named)(facts, chosen)
     found = cover(facts.tensors, lowered.rules, lowered.ignore)
     profile = QuantProfile(
         chosen.method, lowered.format, groups(found), lowered.ignore.entries, lowered.kv_cache,
@@ -68,15 +75,21 @@ def _gguf(facts: CheckpointFacts) -> Quantization:
         return Quantization(QuantProfile(None, None), (), None)
     evidence = (Evidence(EvidenceKind.HEADER, file, None, "a GGUF file and no safetensors"),)
     reasons = (("quantization", f"{file[:80]} is GGUF, which is not read"),)
-    return Quantization(QuantProfile("gguf", "gguf", evidence=evidence), (), None, reasons)
+    kind = _GGUF_TYPE.search(file)
+    profile = QuantProfile("gguf", kind[1].upper() if kind else None, evidence=evidence)
+    return Quantization(profile, (), None, reasons)
+
+
+#: Where formats that are only recognised say what they are: quanto, EETQ, EXL2, BitNet, FP-Quant and others.
+_TYPES = ("quant_type", "weights", "linear_class", "forward_dtype", "bits", "nbits", "w_bit")
 
 
 def _named(facts: CheckpointFacts, declared: Declaration) -> Lowered:
     """A format that is recognised by name; ``quant_type`` or a nested type says more where there is one."""
     body = declared.body
     ignore = NameList(texts(body.get("modules_to_not_convert"), body.get("ignore"), body.get("exclude")), loose=True)
-    kind = body.get("quant_type", body.get("weights", body.get("linear_class")))
-    label = f"{declared.method or 'no quant_method'}{f' {kind}' if isinstance(kind, str) else ''}"
+    kind = next((body[key] for key in _TYPES if isinstance(body.get(key), (str, int, float))), "")
+    label = f"{declared.method or 'no quant_method'} {kind}".strip()[:60]
     return Lowered((Rule(("Linear",), label, None, None, NameList(())),), ignore)
 
 
@@ -92,8 +105,8 @@ def _bitsandbytes(facts: CheckpointFacts, declared: Declaration) -> Lowered:
 def _hqq(facts: CheckpointFacts, declared: Declaration) -> Lowered:
     """HQQ keeps its sizes one level down, per config or per layer tag."""
     inner = declared.body.get("quant_config")
-    weights = inner.get("weight_quant_params", inner) if isinstance(inner, dict) else declared.body
-    bits = whole(weights.get("nbits")) if isinstance(weights, dict) else None
+    weights = inner.get("weight_quant_params", inner) if isinstance(inner, Mapping) else declared.body
+    bits = whole(weights.get("nbits")) if isinstance(weights, Mapping) else None
     ignore = NameList(texts(declared.body.get("skip_modules")), loose=True)
     if bits is None:
         return _named(facts, declared)
@@ -109,7 +122,9 @@ LOWERINGS: dict[str, Lowering] = {
     "awq": auto_round,
     "gptq": auto_round,
     "auto-round": auto_round,
-    "intel/auto-round": auto_round,
+    "mlx": mlx,
+    "quark": quark,
+    "torchao": torchao,
     "modelopt": modelopt,
     "modelopt_fp4": modelopt,
     "modelopt_mixed": modelopt,

@@ -13,7 +13,9 @@ from ascend_compat.classify.quant.names import NameList
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.profile import QuantArgs
 
-_IGNORE = ("modules_to_not_convert", "ignored_layers", "ignore", "exclude_modules")
+#: ``ignore`` is not among them: where ModelOpt quantized the experts of such a checkpoint further, it lists what that
+#: pass left alone, which is float8 all the same.
+_IGNORE = ("modules_to_not_convert", "ignored_layers")
 
 
 def fp8(facts: CheckpointFacts, declared: Declaration) -> Lowered:

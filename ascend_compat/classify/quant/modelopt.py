@@ -78,4 +78,6 @@ def arguments(algorithm: str, group_size: int | None = None) -> Pair:
     name = _ALIASES.get(name, name)
     if name.startswith("W4A16_NVFP4"):
         return _ALGORITHMS["NVFP4"][0], None
+    if name == "W4A8_AWQ":  # its activations are float8, which the name does not say
+        return from_name(name, group_size)[0], _ALGORITHMS["FP8"][1]
     return _ALGORITHMS.get(name) or from_name(name.replace("_SQ_PER_CHANNEL", "_DYNAMIC"), group_size)

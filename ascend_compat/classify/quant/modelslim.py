@@ -48,11 +48,15 @@ def modelslim(facts: CheckpointFacts, declared: Declaration) -> tuple[QuantProfi
 
 
 def _names(body: Mapping[str, Any]) -> dict[str, set[str]]:
-    """Names of modules with a weight, by type."""
+    """Names of modules with a weight, by type; types of 16 bits are float."""
     names: dict[str, set[str]] = {}
     for key, kind in body.items():
         if isinstance(key, str) and isinstance(kind, str) and key.endswith(_WEIGHTS):
             names.setdefault(kind, set()).add(key.rpartition(".")[0])
+    for kind in list(names):
+        weights, _ = from_name(kind)
+        if weights is not None and weights.num_bits >= 16:
+            names.setdefault(FLOAT, set()).update(names.pop(kind))
     return names
 
 

@@ -60,8 +60,8 @@ class NameList:
         elif self.loose and entry.endswith("*") and not set(entry[:-1]) & set("*?["):
             self.starts = (*self.starts, entry[:-1])
         elif self.loose and set(entry) & set("*?["):
-            text = translate(entry if entry.endswith("*") else entry + "*")
-            self.patterns.append(re.compile(text))
+            # The module itself and what lies below it: ``mlp.gate`` is not the beginning of ``mlp.gate_proj``.
+            self.patterns.extend(re.compile(translate(text)) for text in (entry, f"{entry}.*"))
         elif entry:
             self.exact.add(entry.removesuffix(".weight"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,9 +30,28 @@ class Case:
     stack: str | None
 
     @property
+    def family(self) -> str:
+        """The format that is followed, under one name; empty where nothing is declared."""
+        known = self.found.declarations
+        return (known[0].family or "") if known else ""
+
+    @property
     def cover(self) -> Cover | None:
         """The declaration applied to the tensors, ``None`` where there is none."""
         return self.found.found
+
+    @property
+    def sparse(self) -> bool:
+        """Whether weights are compressed by sparsity too, which splits them into tensors of other names and shapes."""
+        known = self.found.declarations
+        config = known[0].body.get("sparsity_config") if known else None
+        return isinstance(config, Mapping) and config.get("format") not in (None, "dense")
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether damage hides tensors: what is missing from the table may then be in the checkpoint."""
+        found = self.facts.problems
+        return any(item.severity is Severity.BLOCKER or item.undetermined or item.code == "AC101" for item in found)
 
     @property
     def refused(self) -> bool:

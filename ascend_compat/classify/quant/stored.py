@@ -14,19 +14,19 @@ FLOAT_DTYPES = frozenset({"BF16", "F16", "F32", "F64"})
 QUANTIZED_DTYPES = frozenset({"I8", "U8", "I32", "U32", "F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F4"})
 #: Names of a weight's own parameter; fused experts carry the projection in the parameter name.
 _WEIGHT = re.compile(
-    r"weight|weight_packed|qweight|W_q|(gate_up|gate|up|down|w1|w2|w3|w13)(_proj|_proj_blocks|_blocks)?"
+    r"weight|weight_packed|qweight|W_q|_?weight_qdata|(gate_up|gate|up|down|w1|w2|w3|w13)(_proj|_proj_blocks|_blocks)?"
 )
 _COMPANION = re.compile(
-    r"(weight|input|output|activation|act|kv_cache|[qkv]|fa_[qkv]|gate_up_proj|down_proj|gate_proj|up_proj|w13|w2)?_?"
+    r"_?(weight|input|output|activation|act|kv_cache|[qkv]|fa_[qkv]|gate_up_proj|down_proj|gate_proj|up_proj|w13|w2)?_?"
     r"(scale|scales|scale_inv|scale_2|global_scale|offset|zero_point|zero_points|scale_second|offset_second|scale_bias|"
     r"shape|g_idx|scale_inverse|zeros)"
     r"|qzeros|g_idx|scales|zeros|quant_bias|deq_scale|smooth_scale|pre_quant_scale|clip_ratio|left_trans|right_trans"
-    r"|absmax|quant_map|nested_absmax|nested_quant_map|quant_state\w*|bitsandbytes__\w+"
+    r"|SCB|weight_format|biases|absmax|quant_map|nested_absmax|nested_quant_map|quant_state\w*|bitsandbytes__\w+"
 )
 #: Last components of modules with a two-dimensional weight that quantizers do not treat as a linear layer.
 _NOT_LINEAR = re.compile(r"norm|embed|wte|wpe|conv|pos_emb|rotary|rope")
 #: Routers: small, kept in float by every engine whatever the format says.
-ROUTER = re.compile(r"\.(gate|router|shared_expert_gate|wg)(\.wg)?$")
+ROUTER = re.compile(r"\.((gate|shared_expert_gate|wg)(\.wg)?|router(\.\w+)?)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Weight:
 
 def weight_base(group: TensorGroup) -> str:
     """``...q_proj`` for ``...q_proj.weight``, ``...experts.gate_up_proj`` for ``...experts.gate_up_proj_blocks``."""
-    if group.parameter in ("weight", "weight_packed", "qweight", "W_q"):
+    if group.parameter in ("weight", "weight_packed", "qweight", "W_q", "weight_qdata", "_weight_qdata"):
         return group.module
     return group.template.removesuffix("_blocks")
 
@@ -59,6 +59,11 @@ def is_weight(group: TensorGroup) -> bool:
     if not _WEIGHT.fullmatch(group.parameter) or len(group.shape) < 2:
         return False
     return not _NOT_LINEAR.search(group.module.rpartition(".")[2])
+
+
+def is_values(group: TensorGroup) -> bool:
+    """Whether a group is named like weights, of whatever shape: compressed weights are vectors, norms are too."""
+    return _WEIGHT.fullmatch(group.parameter) is not None
 
 
 def is_companion(group: TensorGroup) -> bool:

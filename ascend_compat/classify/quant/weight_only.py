@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ascend_compat.classify.quant.arguments import describe, text, texts, whole
@@ -32,7 +33,24 @@ def _rule(targets: tuple[str, ...], body: Mapping[str, Any], symmetric: bool, na
     bits = whole(body.get("bits", body.get("w_bit")))
     size = whole(body.get("group_size", body.get("q_group_size")))
     weights = integer_groups(bits, size, symmetric) if bits else None
-    return Rule(targets, describe(weights, None) if weights else "bits not declared", weights, None, names)
+    if weights is None:
+        return Rule(targets, "bits not declared", None, None, names)
+    if "fp" in str(body.get("data_type", "int")):
+        weights = replace(weights, type="float")
+    activations = _activations(body)
+    return Rule(targets, describe(weights, activations), weights, activations, names)
+
+
+def _activations(body: Mapping[str, Any]) -> QuantArgs | None:
+    """AutoRound's ``act_bits`` below 16. Source: auto-round, schemes.py ``QuantizationScheme``."""
+    bits = whole(body.get("act_bits"))
+    if bits is None or bits >= 16:
+        return None
+    size = whole(body.get("act_group_size"))
+    kind = "float" if "fp" in str(body.get("act_data_type")) else "int"
+    dynamic = body.get("act_dynamic") is not False
+    strategy = "group" if size else "token" if dynamic else "tensor"
+    return QuantArgs(bits, kind, strategy, dynamic, body.get("act_sym") is not False, size)
 
 
 def integer_groups(bits: int, group_size: int | None, symmetric: bool) -> QuantArgs:
@@ -63,6 +81,14 @@ def _entries(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, entry in value.items() if isinstance(value, Mapping) else ():
         if isinstance(name, str) and isinstance(entry, Mapping):
             yield name, entry
+
+
+def mlx(facts: CheckpointFacts, declared: Declaration) -> Lowered:
+    """MLX: ``bits`` and ``group_size`` for all, other values or ``false`` by module name. Source: mlx_lm/utils.py."""
+    body = declared.body
+    ignore = NameList((name for name, entry in body.items() if isinstance(name, str) and entry is False), loose=True)
+    named = [_rule((name,), {**body, **entry}, False, NameList((name,), loose=True)) for name, entry in _entries(body)]
+    return Lowered((*named, _rule(("Linear",), body, False, NameList(()))), ignore, text(body.get("mode")))
 
 
 def mxfp4(facts: CheckpointFacts, declared: Declaration) -> Lowered:

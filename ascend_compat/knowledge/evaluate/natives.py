@@ -44,7 +44,7 @@ _METHODS: dict[type, frozenset[str]] = {
     dict: frozenset("get keys values items pop update setdefault copy".split()),
     list: frozenset("append extend insert remove index count copy pop sort reverse clear".split()),
     tuple: frozenset("index count".split()),
-    set: frozenset("add update remove discard union copy".split()),
+    set: frozenset("add update remove discard union copy pop".split()),
 }
 #: Methods that may store an unknown value without looking at it.
 _STORING = frozenset("append get setdefault pop add insert update".split())
