@@ -21,6 +21,7 @@ Expression = str | int | float | bool
 _Model = TypeVar("_Model", bound=BaseModel)
 #: The family that stands for a ``model_type`` nobody wrote a table for.
 ANY = "*"
+_STORED = "storage.toml"
 
 
 class Part(BaseModel):
@@ -97,16 +98,18 @@ class Family(Part):
 
     ``verified``: names and totals were compared with a published checkpoint; ``documented``: names were read in the
     code that loads them; ``inferred``: what most decoders of this shape store.
+    ``file`` is filled in by the loader.
     """
 
     model_types: list[str]
     source: str
     level: Literal["verified", "documented", "inferred"]
     sections: list[Section]
+    file: str = ""
 
 
 class FamilyTable(Part):
-    """The file of families."""
+    """A file of families."""
 
     families: list[Family]
 
@@ -149,13 +152,14 @@ class StorageTable(Part):
 def families() -> dict[str, Family]:
     """Families by ``model_type``; raises :class:`RuleError` for a bad file or a type that is named twice."""
     found: dict[str, Family] = {}
-    for family in _load("families.toml", FamilyTable).families:
-        for section in family.sections:
-            part(section.part)
-        for model_type in family.model_types:
-            if model_type in found:
-                raise RuleError(f"families.toml: model_type {model_type!r} already has a family")
-            found[model_type] = family
+    for name in _files():
+        for family in _load(name, FamilyTable).families:
+            for section in family.sections:
+                part(section.part)
+            for model_type in family.model_types:
+                if model_type in found:
+                    raise RuleError(f"{name}: model_type {model_type!r} already has a family")
+                found[model_type] = family.model_copy(update={"file": name})
     return found
 
 
@@ -168,7 +172,12 @@ def part(name: str) -> Blocks:
 @lru_cache(maxsize=1)
 def storages() -> tuple[Storage, ...]:
     """The storage table, in file order."""
-    return tuple(_load("storage.toml", StorageTable).storage)
+    return tuple(_load(_STORED, StorageTable).storage)
+
+
+def _files() -> list[str]:
+    """Names of the files that hold families: all beside the one of stored forms."""
+    return sorted(path.name for path in (rules_directory() / "families").glob("*.toml") if path.name != _STORED)
 
 
 def _load(name: str, model: type[_Model]) -> _Model:

@@ -88,9 +88,7 @@ def family_of(config: Mapping[str, Any]) -> Family:
         )
     found = known.get(model_type) or known.get(ANY)
     if found is None:
-        raise CheckpointError(
-            f"no tensor table for model_type {model_type!r}", "add one to rules/families/families.toml"
-        )
+        raise CheckpointError(f"no tensor table for model_type {model_type!r}", "add one under rules/families")
     return found
 
 

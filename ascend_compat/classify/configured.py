@@ -15,7 +15,6 @@ from ascend_compat.core.finding import Evidence, EvidenceKind, Finding, Message
 from ascend_compat.core.verdict import Basis, Effect, Severity
 from ascend_compat.errors import CheckpointError, RuleError
 
-FAMILIES = "rules/families/families.toml"
 #: Fields cited as evidence; the report's ``table`` lists all.
 _MOST_FIELDS = 12
 
@@ -37,14 +36,14 @@ def configured(facts: CheckpointFacts) -> CheckpointFacts:
     except CheckpointError as error:
         return replace(facts, table=TableNote("", "", missing=str(error)))
     fields = tuple(f"{path} = {short(value)}" for path, value in sorted(table.read.items()))
-    note = TableNote(table.family.source, table.family.level, fields)
+    note = TableNote(table.family.source, table.family.level, fields, file=f"rules/families/{table.family.file}")
     kept = [found for found in facts.problems if found.message.id != "AC115.none"]
     return replace(facts, tensors=tensors, table=note, problems=(*kept, _computed(note)))
 
 
 def _computed(note: TableNote) -> Finding:
     """What the report says of a computed table: where it comes from and which fields sized it."""
-    rule = Evidence(EvidenceKind.RULE, FAMILIES, None, note.source)
+    rule = Evidence(EvidenceKind.RULE, note.file, None, note.source)
     fields = tuple(Evidence(EvidenceKind.CONFIG, "config.json", None, field) for field in note.fields)
     said = Message("AC115.computed", {"level": note.level, "fields": len(fields)})
     return Finding(

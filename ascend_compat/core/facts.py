@@ -55,12 +55,14 @@ class TableNote:
 
     ``level`` is ``verified``, ``documented`` or ``inferred``, as the table says of itself; ``missing`` is why there is
     no table (then ``source`` is empty). ``fields`` are the fields of config.json that sized it, with their values.
+    ``file`` is the family's file under ``rules/``.
     """
 
     source: str
     level: str
     fields: tuple[str, ...] = ()
     missing: str | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

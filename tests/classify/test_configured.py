@@ -105,7 +105,7 @@ def test_the_report_says_where_the_table_comes_from() -> None:
     assert found.table is not None and found.table.missing is None
     assert "hidden_size = 64" in found.table.fields and "num_key_value_heads = 2" in found.table.fields
     (said,) = [finding for finding in found.problems if finding.message.id == "AC115.computed"]
-    assert said.evidence[0].path == "rules/families/families.toml"
+    assert said.evidence[0].path == "rules/families/text.toml"
     assert any(item.detail == "hidden_size = 64" for item in said.evidence)
     profile = classify(found)
     places = [item.path for _, said_by in profile.sources for item in said_by]
