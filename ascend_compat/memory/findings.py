@@ -10,11 +10,11 @@ from ascend_compat.core.target import LaunchProfile, Target
 from ascend_compat.core.verdict import Basis, Effect, Severity
 
 _COUNTED = ("AC409.tensors", "AC409.size", "AC409.attention", "AC409.kv")
-_RISKS = {"AC402": "AC402.remedy", "AC403": None}
+_RISKS = {"AC402": "AC402.remedy", "AC403": None, "AC405": "AC405.remedy"}
 
 
 def memory_findings(plan: MemoryPlan, target: Target, launch: LaunchProfile) -> tuple[Finding, ...]:
-    """AC401 (does not fit), AC402 (tight), AC403 (tail), AC404 (concurrency), AC409 (unknown), AC41x (invalid layout).
+    """AC401 (does not fit), AC402 (tight), AC403 (tail), AC404 (concurrency), AC405 (MC2 buffer), AC409 (unknown), AC41x (invalid layout).
 
     A blocker is conditional when another card count or layout fits; its remedy names that layout.
     """

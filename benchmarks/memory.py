@@ -1,0 +1,203 @@
+"""Holds the memory estimator against published rows: ``python benchmarks/memory.py [PART...]``, PART as in ``PARTS``."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from published import NoModel, gib, judged, memory_rules, model, rows
+from published_figures import FIGURES, Figure
+
+from ascend_compat.core.plan import Attempt
+from ascend_compat.core.target import LaunchProfile, Target
+from ascend_compat.memory.plan import make_plan
+from ascend_compat.memory.soc import resolve_soc
+
+_SOLID = ("explicit", "OOM observed")
+_PRECISE = 0.03
+#: The published table of GLM-4.5 on other devices: name, precision, cards with 80 GB, cards with 141 GB.
+_GLM45 = (
+    ("zai-org/GLM-4.5", "bf16", 16, 8),
+    ("zai-org/GLM-4.5", "mxfp8", 8, 4),
+    ("zai-org/GLM-4.5-Air", "bf16", 4, 2),
+    ("zai-org/GLM-4.5-Air", "mxfp8", 2, 1),
+)
+_GLM45_LONG = ((32, 16), (16, 8), (8, 4), (4, 2))
+_GIB_PER_GB = 1e9 / (1 << 30)
+
+
+def deployments() -> bool:
+    """Every mixed row of trust high or medium has to fit."""
+    chosen = [row for row in rows("deployments") if row["trust"] in ("high", "medium") and row["role"] == "mixed"]
+    return _share("Published deployments judged to fit", chosen, lambda attempt: attempt.fits)
+
+
+def negatives() -> bool:
+    """Every layout that is known not to fit has to be refused."""
+    chosen = [{**row, **_negative(row)} for row in rows("negatives") if row["strength"] in _SOLID]
+    return _share("Layouts known not to fit that are refused", chosen, lambda attempt: not attempt.fits)
+
+
+def _negative(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row says in words only: the redundant experts that ran out of memory, and the fall-back to BF16."""
+    why = str(row["why"])
+    changes: dict[str, Any] = {"ep": "experts" in why or row["npus"] > 1}
+    if "init_redundancy_expert" in why:
+        count = int(why.partition("init_redundancy_expert=")[2].split(";")[0])
+        changes["extra"] = {"additional_config": f'{{"init_redundancy_expert": {count}}}'}
+        changes["max_num_batched_tokens"] = row["max_model_len"]
+    if "fall back to BF16" in why:
+        changes["precision"] = "bf16"
+    if "32GB" in why:
+        changes["mem_per_npu_gib"] = 32
+    return changes
+
+
+def _share(title: str, chosen: Iterable[Mapping[str, Any]], good: Callable[[Attempt], bool]) -> bool:
+    right, wrong, skipped = 0, [], Counter[str]()
+    for row in chosen:
+        try:
+            studied = judged(row).studied
+        except NoModel as error:
+            skipped[str(error)] += 1
+            continue
+        if studied is not None and good(studied):
+            right += 1
+        else:
+            wrong.append(_reason(row, studied))
+    total = right + len(wrong)
+    print(f"\n{title}: {right} of {total} ({right / max(1, total):.1%})")
+    for line in wrong:
+        print(f"  - {line}")
+    for reason, count in skipped.items():
+        print(f"  not judged: {count} rows, {reason}")
+    return not wrong
+
+
+def _reason(row: Mapping[str, Any], studied: Attempt | None) -> str:
+    sizes = f"TP{row['tp']} DP{row['dp']} {row['soc']}"
+    head = f"{row['id']}: {row['base_model']} {row['precision']} {sizes}"
+    if studied is None:
+        return f"{head}: not judged"
+    rank = studied.rank
+    failure = studied.first_failure.id if studied.first_failure else "fits"
+    parts = "" if rank is None else (
+        f" (weights {gib(rank.weights)}, activation {gib(rank.activation)}, non-torch {gib(rank.non_torch)}, "
+        f"KV {gib(rank.kv_cache)} of a budget of {gib(rank.budget)} GiB)"
+    )  # fmt: skip
+    return f"{head}: {failure}{parts}"
+
+
+def minimums() -> bool:
+    """Never above a published minimum that bounds a card count; how often equal."""
+    below, equal, above, skipped = [], 0, [], Counter[str]()
+    for row in rows("minimums"):
+        if row["kind"] in ("cannot", "not-recommended", "recommended") or not row["npus"]:
+            continue
+        try:
+            bounding = row["granularity"] == "card" or _large(row)
+            if not bounding:
+                continue
+            plan = judged({**row, "max_model_len": 4096}, max_num_batched_tokens=4096, max_num_seqs=16)
+        except NoModel as error:
+            skipped[str(error)] += 1
+            continue
+        found = plan.minimum.npus if plan.minimum else None
+        line = f"{row['id']}: {row['base_model']} {row['precision']} {row['soc']}: {found}, published {row['npus']}"
+        if found is not None and found == row["npus"]:
+            equal += 1
+        elif found is not None and found < row["npus"]:
+            below.append(line)
+        else:
+            above.append(line)
+    total = equal + len(below) + len(above)
+    print(f"\nMinimum cards: {equal} of {total} equal, {len(below)} below, {len(above)} above the published one")
+    for line in above:
+        print(f"  - above: {line}")
+    for line in below:
+        print(f"  - below: {line}")
+    for reason, count in skipped.items():
+        print(f"  not judged: {count} rows, {reason}")
+    return not above
+
+
+def _large(row: Mapping[str, Any]) -> bool:
+    facts, _ = model(row["base_model"], "bf16")
+    return facts.checkpoint_bytes > 400e9
+
+
+def measured() -> bool:
+    """Logged figures against computed ones; an explanation stands beside each that differs by more than 3 %."""
+    print(f"\n{'logged figure':58} {'logged':>10} {'computed':>10} {'error':>8}")
+    good = True
+    for figure in FIGURES:
+        computed = _computed(figure)
+        error = computed / figure.logged - 1
+        note = figure.note if abs(error) > _PRECISE else ""
+        good = good and (abs(error) <= _PRECISE or bool(note))
+        digits = 0 if figure.what in ("kv_tokens", "block") else 4
+        print(f"{figure.title:58} {figure.logged:>10.{digits}f} {computed:>10.{digits}f} {error:>+8.2%}  {note}")
+    return good
+
+
+def _computed(figure: Figure) -> float:
+    return figure.value(lambda changes: judged({**figure.row, **changes}))
+
+
+def reference() -> bool:
+    """The published card counts of GLM-4.5 on devices of 80 and 141 GB, MTP on, batch 8."""
+    print(f"\n{'GLM-4.5 on other devices':28} {'80 GB':>16} {'141 GB':>16} {'80 GB, 128K':>16} {'141 GB, 128K':>16}")
+    same = True
+    for (name, precision, *counts), long in zip(_GLM45, _GLM45_LONG, strict=True):
+        cells = []
+        for n, (wanted, length) in enumerate([(c, None) for c in counts] + [(c, 131072) for c in long]):
+            found = _generic(name, precision, (80, 141)[n % 2], length)
+            same = same and found == wanted
+            cells.append(f"{found} ({wanted})")
+        print(f"{name.rpartition('/')[2]:18} {precision:9} " + " ".join(f"{cell:>16}" for cell in cells))
+    print("computed (published); a published count that is larger is a choice, a smaller one would be an error")
+    return same
+
+
+def _generic(name: str, precision: str, gigabytes: int, length: int | None) -> int | None:
+    soc = resolve_soc("generic", gigabytes * _GIB_PER_GB, memory_rules_directory())
+    launch = LaunchProfile(
+        max_model_len=length or 8192, max_num_seqs=8, max_num_batched_tokens=8192, gpu_memory_utilization=0.9,
+        speculative={"method": "mtp", "num_speculative_tokens": 3},
+    )  # fmt: skip
+    facts, profile = model(name, precision)
+    spot = Target("0.30.0rc2", "0.30.0", soc, "published")
+    plan = make_plan(facts, profile, spot, launch, memory_rules(), {})
+    return plan.recommended.npus if plan.recommended and length else plan.minimum.npus if plan.minimum else None
+
+
+def memory_rules_directory() -> Any:
+    """Where the curated rules of this tree lie."""
+    from published import RULES
+
+    return RULES
+
+
+PARTS: Mapping[str, Callable[[], bool]] = {
+    "measured": measured,
+    "deployments": deployments,
+    "negatives": negatives,
+    "minimums": minimums,
+    "reference": reference,
+}
+
+
+def main() -> int:
+    """Print the chosen parts, all of them without arguments; exit code 1 when a part has misses."""
+    names = sys.argv[1:] or list(PARTS)
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        print(__doc__, f"PARTS: {', '.join(PARTS)}", file=sys.stderr, sep="\n")
+        return 2
+    return 0 if all([PARTS[name]() for name in names]) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
