@@ -7,31 +7,34 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from published import NoModel, gib, judged, memory_rules, model, rows
+from published import RULES, NoModel, gib, judged, memory_rules, model, rows
 from published_figures import FIGURES, Figure
 
-from ascend_compat.core.plan import Attempt
+from ascend_compat.core.plan import Attempt, MemoryPlan
 from ascend_compat.core.target import LaunchProfile, Target
+from ascend_compat.core.units import GIB
 from ascend_compat.memory.plan import make_plan
 from ascend_compat.memory.soc import resolve_soc
 
 _SOLID = ("explicit", "OOM observed")
 _PRECISE = 0.03
-#: The published table of GLM-4.5 on other devices: name, precision, cards with 80 GB, cards with 141 GB.
-_GLM45 = (
-    ("zai-org/GLM-4.5", "bf16", 16, 8),
-    ("zai-org/GLM-4.5", "mxfp8", 8, 4),
-    ("zai-org/GLM-4.5-Air", "bf16", 4, 2),
-    ("zai-org/GLM-4.5-Air", "mxfp8", 2, 1),
+#: Kinds of minimum rows that state no count that was run.
+_NO_MINIMUM = ("cannot", "not-recommended", "recommended", "claimed-unverified")
+#: The published table of GLM-4.5 on other devices: cards of 80 and 141 GB to run at all, and with 128K of context.
+_GLM45: tuple[tuple[str, str, int, int, int, int], ...] = (
+    ("zai-org/GLM-4.5", "bf16", 16, 8, 32, 16),
+    ("zai-org/GLM-4.5", "w8a8", 8, 4, 16, 8),
+    ("zai-org/GLM-4.5-Air", "bf16", 4, 2, 8, 4),
+    ("zai-org/GLM-4.5-Air", "w8a8", 2, 1, 4, 2),
 )
-_GLM45_LONG = ((32, 16), (16, 8), (8, 4), (4, 2))
-_GIB_PER_GB = 1e9 / (1 << 30)
+_GIGABYTES = (80, 141)
+_BATCH = 8
 
 
 def deployments() -> bool:
     """Every mixed row of trust high or medium has to fit."""
     chosen = [row for row in rows("deployments") if row["trust"] in ("high", "medium") and row["role"] == "mixed"]
-    return _share("Published deployments judged to fit", chosen, lambda attempt: attempt.fits)
+    return _share("Published deployments judged to fit as written", chosen, lambda attempt: attempt.fits)
 
 
 def negatives() -> bool:
@@ -59,14 +62,14 @@ def _share(title: str, chosen: Iterable[Mapping[str, Any]], good: Callable[[Atte
     right, wrong, skipped = 0, [], Counter[str]()
     for row in chosen:
         try:
-            studied = judged(row).studied
+            plan = judged(row)
         except NoModel as error:
             skipped[str(error)] += 1
             continue
-        if studied is not None and good(studied):
+        if plan.studied is not None and good(plan.studied):
             right += 1
         else:
-            wrong.append(_reason(row, studied))
+            wrong.append(_reason(row, plan))
     total = right + len(wrong)
     print(f"\n{title}: {right} of {total} ({right / max(1, total):.1%})")
     for line in wrong:
@@ -76,7 +79,8 @@ def _share(title: str, chosen: Iterable[Mapping[str, Any]], good: Callable[[Atte
     return not wrong
 
 
-def _reason(row: Mapping[str, Any], studied: Attempt | None) -> str:
+def _reason(row: Mapping[str, Any], plan: MemoryPlan) -> str:
+    studied = plan.studied
     sizes = f"TP{row['tp']} DP{row['dp']} {row['soc']}"
     head = f"{row['id']}: {row['base_model']} {row['precision']} {sizes}"
     if studied is None:
@@ -87,6 +91,8 @@ def _reason(row: Mapping[str, Any], studied: Attempt | None) -> str:
         f" (weights {gib(rank.weights)}, activation {gib(rank.activation)}, non-torch {gib(rank.non_torch)}, "
         f"KV {gib(rank.kv_cache)} of a budget of {gib(rank.budget)} GiB)"
     )  # fmt: skip
+    if not row.get("max_model_len") and plan.longest:
+        parts += f"; the row states no length, {plan.longest:,} tokens fit"
     return f"{head}: {failure}{parts}"
 
 
@@ -94,7 +100,7 @@ def minimums() -> bool:
     """Never above a published minimum that bounds a card count; how often equal."""
     below, equal, above, skipped = [], 0, [], Counter[str]()
     for row in rows("minimums"):
-        if row["kind"] in ("cannot", "not-recommended", "recommended") or not row["npus"]:
+        if row["kind"] in _NO_MINIMUM or not row["npus"]:
             continue
         try:
             bounding = row["granularity"] == "card" or _large(row)
@@ -147,37 +153,37 @@ def _computed(figure: Figure) -> float:
 
 
 def reference() -> bool:
-    """The published card counts of GLM-4.5 on devices of 80 and 141 GB, MTP on, batch 8."""
-    print(f"\n{'GLM-4.5 on other devices':28} {'80 GB':>16} {'141 GB':>16} {'80 GB, 128K':>16} {'141 GB, 128K':>16}")
+    """The published card counts of GLM-4.5 on other devices: MTP on, batch of 8; at 128K all of the batch in cache."""
+    print(f"\n{'GLM-4.5 on other devices':28} {'80 GB':>14} {'141 GB':>14} {'80 GB, 128K':>14} {'141 GB, 128K':>14}")
     same = True
-    for (name, precision, *counts), long in zip(_GLM45, _GLM45_LONG, strict=True):
+    for name, precision, *counts in _GLM45:
         cells = []
-        for n, (wanted, length) in enumerate([(c, None) for c in counts] + [(c, 131072) for c in long]):
-            found = _generic(name, precision, (80, 141)[n % 2], length)
+        for n, wanted in enumerate(counts):
+            found = _smallest(name, precision, _GIGABYTES[n % 2], long=n > 1)
             same = same and found == wanted
             cells.append(f"{found} ({wanted})")
-        print(f"{name.rpartition('/')[2]:18} {precision:9} " + " ".join(f"{cell:>16}" for cell in cells))
-    print("computed (published); a published count that is larger is a choice, a smaller one would be an error")
+        print(f"{name.rpartition('/')[2]:18} {precision:9} " + " ".join(f"{cell:>14}" for cell in cells))
+    print("computed (published)")
     return same
 
 
-def _generic(name: str, precision: str, gigabytes: int, length: int | None) -> int | None:
-    soc = resolve_soc("generic", gigabytes * _GIB_PER_GB, memory_rules_directory())
-    launch = LaunchProfile(
-        max_model_len=length or 8192, max_num_seqs=8, max_num_batched_tokens=8192, gpu_memory_utilization=0.9,
-        speculative={"method": "mtp", "num_speculative_tokens": 3},
-    )  # fmt: skip
+def _smallest(name: str, precision: str, gigabytes: int, long: bool) -> int | None:
+    """The smallest count of devices with a layout that fits; ``long`` asks for the whole batch at 131,072 tokens."""
+    soc = resolve_soc("generic", gigabytes * 1e9 / GIB, RULES)
     facts, profile = model(name, precision)
     spot = Target("0.30.0rc2", "0.30.0", soc, "published")
-    plan = make_plan(facts, profile, spot, launch, memory_rules(), {})
-    return plan.recommended.npus if plan.recommended and length else plan.minimum.npus if plan.minimum else None
-
-
-def memory_rules_directory() -> Any:
-    """Where the curated rules of this tree lie."""
-    from published import RULES
-
-    return RULES
+    flags = {"--kv-cache-dtype": "fp8"} if precision != "bf16" else {}
+    for npus in (1, 2, 4, 8, 16, 32, 64):
+        for tp in (1, 2, 4, 8):
+            launch = LaunchProfile(
+                tp=tp, dp=npus // tp, max_model_len=131072 if long else 8192, max_num_seqs=_BATCH, flags=flags,
+                max_num_batched_tokens=8192, gpu_memory_utilization=0.9,
+                speculative={"method": "mtp", "num_speculative_tokens": 3},
+            )  # fmt: skip
+            studied = make_plan(facts, profile, spot, launch, memory_rules(), {}).studied if npus >= tp else None
+            if studied and studied.fits and studied.kv and studied.kv.requests * (npus // tp) >= (_BATCH if long else 1):
+                return npus
+    return None
 
 
 PARTS: Mapping[str, Callable[[], bool]] = {

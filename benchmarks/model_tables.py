@@ -9,19 +9,20 @@ from typing import Any
 from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.units import tensor_bytes
 
-#: How a precision of the published rows stores experts and other linear layers: ModelSlim's name of the scheme.
-PRECISIONS: Mapping[str, tuple[str, str]] = {
-    "w8a8": ("W8A8_DYNAMIC", "W8A8_DYNAMIC"),
-    "w8a8c8": ("W8A8_DYNAMIC", "W8A8_DYNAMIC"),
-    "w8a8sc": ("W8A8", "W8A8"),
-    "w4a8": ("W4A8_DYNAMIC", "W8A8_DYNAMIC"),
-    "w4a8c8": ("W4A8_DYNAMIC", "W8A8_DYNAMIC"),
-    "w4a16": ("W4A16", "FLOAT"),
-    "mxfp8": ("W8A8_MXFP8", "W8A8_MXFP8"),
-    "mxfp4": ("W4A4_MXFP4", "W8A8_MXFP8"),
-    "w4a4c8-mxfp4": ("W4A4_MXFP4", "W8A8_MXFP8"),
-    "w4a4mlp+w8a8c8attn": ("W4A4_MXFP4", "W8A8_MXFP8"),
+#: How a precision of the published rows stores routed experts, other MLPs and attention: ModelSlim's names.
+PRECISIONS: Mapping[str, tuple[str, str, str]] = {
+    "w8a8": ("W8A8_DYNAMIC", "W8A8_DYNAMIC", "W8A8_DYNAMIC"),
+    "w8a8c8": ("W8A8_DYNAMIC", "W8A8_DYNAMIC", "W8A8_DYNAMIC"),
+    "w8a8sc": ("W8A8", "W8A8", "W8A8"),
+    "w4a8": ("W4A8_DYNAMIC", "W8A8_DYNAMIC", "W8A8_DYNAMIC"),
+    "w4a8c8": ("W4A8_DYNAMIC", "W8A8_DYNAMIC", "W8A8_DYNAMIC"),
+    "w4a16": ("W4A16", "FLOAT", "FLOAT"),
+    "mxfp8": ("W8A8_MXFP8", "W8A8_MXFP8", "W8A8_MXFP8"),
+    "mxfp4": ("W4A4_MXFP4", "W4A4_MXFP4", "W8A8_MXFP8"),
+    "w4a4c8-mxfp4": ("W4A4_MXFP4", "W4A4_MXFP4", "W8A8_MXFP8"),
+    "w4a4mlp+w8a8c8attn": ("W4A4_MXFP4", "W4A4_MXFP4", "W8A8_MXFP8"),
 }
+_FLOAT = ("FLOAT", "FLOAT", "FLOAT")
 #: Stored dtype, rows stored per row, weights of a scale (``None``: one scale a row).
 _STORED: Mapping[str, tuple[str, float, int | None]] = {
     "W8A8_DYNAMIC": ("I8", 1, None),
@@ -37,9 +38,9 @@ _STORED: Mapping[str, tuple[str, float, int | None]] = {
 class Table:
     """Tensor groups as they are added; linear layers are stored in the scheme of their kind."""
 
-    experts: str = "FLOAT"
-    dense: str = "FLOAT"
+    schemes: tuple[str, str, str] = _FLOAT
     dtype: str = "BF16"
+    end: int = 0
     groups: list[TensorGroup] = field(default_factory=list)
     description: dict[str, Any] = field(default_factory=dict)
 
@@ -58,11 +59,14 @@ class Table:
     def linear(
         self, name: str, out: int, inner: int, layers: Sequence[int] = (), per: int = 1, scheme: str | None = None
     ) -> None:
-        """A linear layer; ``scheme`` defaults to that of experts or of the rest by its name."""
-        chosen = scheme or (self.experts if ".experts." in name else self.dense)
-        if chosen == "FLOAT":
-            self.add(f"{name}.weight", (out, inner), layers, per)
-            return
+        """A linear layer; ``scheme`` defaults to that of its kind. Draft layers (from ``end`` on) stay in float."""
+        chosen = scheme or self._scheme(name)
+        draft = [layer for layer in layers if layer >= self.end]
+        if chosen == "FLOAT" or draft:
+            self.add(f"{name}.weight", (out, inner), layers if chosen == "FLOAT" else draft, per)
+            layers = [layer for layer in layers if layer < self.end]
+            if chosen == "FLOAT" or not layers:
+                return
         kind, rows, group = _STORED[chosen]
         for layer in layers or (None,):
             self.description[_concrete(f"{name}.weight", layer)] = chosen
@@ -70,6 +74,11 @@ class Table:
         self.add(f"{name}.weight", (int(out * rows), columns), layers, per, kind)
         self.add(f"{name}.weight_scale", (out, -(-inner // group) if group else 1), layers, per)
         self.add(f"{name}.weight_offset", (out, -(-inner // group) if group else 1), layers, per)
+
+    def _scheme(self, name: str) -> str:
+        if name.startswith("mtp."):
+            return "FLOAT"
+        return self.schemes[0 if ".experts." in name else 1 if ".mlp." in name else 2]
 
     def mlp(self, name: str, hidden: int, inner: int, layers: Sequence[int], per: int = 1, gated: bool = True) -> None:
         """Gate, up and down projection; without a gate only the last two."""
@@ -86,14 +95,14 @@ def _concrete(name: str, layer: int | None) -> str:
 
 def make_facts(name: str, config: Mapping[str, Any], precision: str) -> CheckpointFacts:
     """Facts of a checkpoint of this configuration in a precision of the published rows."""
-    experts, dense = PRECISIONS.get(precision, ("FLOAT", "FLOAT"))
-    table = Table(experts, dense, "F16" if precision == "fp16" else "BF16")
+    schemes = PRECISIONS.get(precision, _FLOAT)
+    table = Table(schemes, "F16" if precision == "fp16" else "BF16")
     fill(table, config)
     plain = {key: value for key, value in config.items() if key != "quantization_config"}
-    quantized = (experts, dense) != ("FLOAT", "FLOAT")
-    if quantized and "4" in experts:
+    quantized = schemes != _FLOAT
+    if quantized and "4" in schemes[0]:
         table.description["version"] = "1.0.0"
-        table.description["group_size"] = _STORED[experts][2]
+        table.description["group_size"] = _STORED[schemes[0]][2]
     if quantized and precision.endswith("c8"):
         table.description["kv_cache_type"] = "C8"
     return CheckpointFacts(
@@ -112,7 +121,7 @@ def fill(table: Table, config: Mapping[str, Any]) -> None:
     table.add(f"{root}.norm.weight", (hidden,))
     if not (text.get("tie_word_embeddings") or config.get("tie_word_embeddings")):
         table.add("lm_head.weight", (vocab, hidden))
-    draft = text.get("num_nextn_predict_layers") or 0
+    table.end, draft = count, text.get("num_nextn_predict_layers") or 0
     body = range(count + draft)
     _attention(table, f"{root}.layers.*", text, body)
     _feed_forward(table, f"{root}.layers.*.mlp", text, body)

@@ -30,8 +30,6 @@ else:
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("ASCEND_COMPAT_SHARED", str(ROOT.parent / "shared"))) / "data"
 RULES = ROOT / "rules" / "curated"
-#: What a nominal size is seen as by the runtime, where the device table has no entry for it (GiB).
-_SEEN = {("A2", 32): 29.5, ("310P", 48): 43.0, ("310P", 24): 21.5}
 _ROW_OPTIONS = (
     "tp", "dp", "pp", "ep", "pcp", "dcp", "max_model_len", "max_num_seqs", "max_num_batched_tokens",
     "gpu_memory_utilization", "kv_cache_memory_bytes",
@@ -109,8 +107,7 @@ def device(row: Mapping[str, Any]) -> Soc:
     """The device of a row with the memory its runtime sees; 310P rows name no size and get the larger board."""
     name = row.get("soc") or "A2"
     nominal = row.get("mem_per_npu_gib") or max(row.get("mem_candidates_gib") or [48 if name == "310P" else 64])
-    seen = _SEEN.get((name, nominal))
-    return resolve_soc(name, seen if seen is not None else f"{nominal}G", RULES)
+    return resolve_soc(name, f"{nominal}G", RULES)
 
 
 def target(row: Mapping[str, Any]) -> Target:
@@ -146,8 +143,12 @@ def _json(text: str) -> Any:
 
 
 def judged(row: Mapping[str, Any], **changes: Any) -> MemoryPlan:
-    """The memory plan of a row; :class:`NoModel` when its sizes are not known."""
+    """The memory plan of a row; :class:`NoModel` when its sizes are not known.
+
+    A row that states no length is judged at the model's own maximum, which is what vLLM takes.
+    """
     facts, profile = model(row["base_model"], row.get("precision") or "bf16")
+    changes.setdefault("max_model_len", row.get("max_model_len") or profile.max_positions)
     return make_plan(facts, profile, target(row), launch(row, **changes), memory_rules(), {})
 
 

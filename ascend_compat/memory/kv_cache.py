@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ascend_compat.core.plan import KvPlan, Layout
@@ -10,6 +10,7 @@ from ascend_compat.core.profile import AttentionGroup, AttentionKind
 from ascend_compat.memory.case import RECURRENT, Case, cdiv
 from ascend_compat.memory.kv_tokens import HybridBlock, hybrid_block, token_bytes
 
+INDEXER = ".indexer."
 _UNCACHED = (AttentionKind.ENCODER, AttentionKind.CROSS)
 
 
@@ -33,12 +34,13 @@ def page_kinds(case: Case, layout: Layout, layers: range, draft: bool) -> list[P
     """Page kinds of the layers of one stage; ``draft`` adds the MTP layers. ``None`` when a size is unknown."""
     block = hybrid_block(case, layout.tp)
     kinds: list[PageKind] = []
-    for group in case.profile.attention:
+    drafted = False
+    for group in _by_indexer(case):
         count = sum(layer in layers for layer in group.layers)
         if group.kind in _UNCACHED:
             continue
-        if draft and group is case.attending:
-            count += case.draft_layers
+        if draft and not drafted and group.kind not in RECURRENT:
+            count, drafted = count + case.draft_layers, True
         recurrent = group.kind in RECURRENT
         kind = _recurrent_kind(case, count, block) if recurrent else _kind(case, group, count, layout, block)
         if kind is None:
@@ -46,6 +48,21 @@ def page_kinds(case: Case, layout: Layout, layers: range, draft: bool) -> list[P
         if count:
             kinds.append(kind)
     return _unified(kinds)
+
+
+def _by_indexer(case: Case) -> Iterator[AttentionGroup]:
+    """Attention groups, sparse ones split into layers that own an indexer and layers that reuse the top-k of another.
+
+    Only the first cache an indexer key (A 0.23.0 vllm_ascend/worker/model_runner_v1.py:4960).
+    """
+    own = {n for group in case.facts.tensors if INDEXER in group.template for n in group.layers}
+    for group in case.profile.attention:
+        shared = tuple(n for n in group.layers if n not in own)
+        if group.kind is not AttentionKind.DSA or not own or not shared:
+            yield group
+            continue
+        yield replace(group, layers=tuple(n for n in group.layers if n in own))
+        yield replace(group, layers=shared, index_head_dim=None)
 
 
 def _recurrent_kind(case: Case, count: int, block: HybridBlock | None) -> PageKind | None:
