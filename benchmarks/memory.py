@@ -1,4 +1,4 @@
-"""Holds the memory estimator against published rows: ``python benchmarks/memory.py [PART...]``, PART as in ``PARTS``."""
+"""Holds the memory estimator against published rows: ``python benchmarks/memory.py [PART...]``."""
 
 from __future__ import annotations
 
@@ -181,7 +181,12 @@ def _smallest(name: str, precision: str, gigabytes: int, long: bool) -> int | No
                 speculative={"method": "mtp", "num_speculative_tokens": 3},
             )  # fmt: skip
             studied = make_plan(facts, profile, spot, launch, memory_rules(), {}).studied if npus >= tp else None
-            if studied and studied.fits and studied.kv and studied.kv.requests * (npus // tp) >= (_BATCH if long else 1):
+            if (
+                studied
+                and studied.fits
+                and studied.kv
+                and studied.kv.requests * (npus // tp) >= (_BATCH if long else 1)
+            ):
                 return npus
     return None
 
@@ -202,7 +207,8 @@ def main() -> int:
     if unknown:
         print(__doc__, f"PARTS: {', '.join(PARTS)}", file=sys.stderr, sep="\n")
         return 2
-    return 0 if all([PARTS[name]() for name in names]) else 1
+    good = [PARTS[name]() for name in names]
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":

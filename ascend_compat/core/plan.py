@@ -99,7 +99,8 @@ class WeightItem:
 class MemoryPlan:
     """``studied`` is the layout the user named or the minimum; ``tried`` holds every layout in the order of the search;
     ``breakdown`` says where the weights of the studied layout's worst rank go; ``longest`` is the longest context of
-    one request in the studied layout, ``None`` when it is not known."""
+    one request in the studied layout, ``None`` when it is not known; ``environment`` holds variables the layout to
+    launch needs beyond the defaults."""
 
     studied: Attempt | None
     minimum: Layout | None
@@ -109,3 +110,4 @@ class MemoryPlan:
     evidence: tuple[Evidence, ...] = ()
     unknown: tuple[Message, ...] = ()
     longest: int | None = None
+    environment: tuple[tuple[str, str], ...] = ()

@@ -25,7 +25,8 @@ def activation(case: Case, pieces: Sequence[Piece], layout: Layout) -> Estimate:
     for n in range(3):
         text = int(copies[n] * _states(case)) + max(dense[n], experts[n]) + _logits(case)
         values.append(max(towers[n], text + _kept(case)))
-    return Estimate("activation", *values, origin=case.rules.constants["hidden_copies"].source)
+    low, likely, high = values
+    return Estimate("activation", low, likely, high, case.rules.constants["hidden_copies"].source)
 
 
 def _states(case: Case) -> int:
@@ -70,7 +71,7 @@ def routed_rows(case: Case, layout: Layout) -> tuple[int, int]:
     """Tokens a rank sees in an expert layer and the rows they are sorted into.
 
     Gathered batches hold the tokens of all data-parallel ranks, and every routed row is sorted on every rank, even for
-    remote experts (A vllm_ascend/ops/fused_moe/token_dispatcher.py:401); exchanged rows are balanced by the profile run.
+    remote experts (A vllm_ascend/ops/fused_moe/token_dispatcher.py:401); the profile run balances exchanged rows.
     """
     top_k = case.profile.moe.top_k or 1 if case.profile.moe else 1
     tokens = cdiv(case.batched_tokens, layout.pcp)

@@ -66,7 +66,7 @@ def stage_kv(case: Case, layout: Layout, index: int, room: int) -> KvPlan | None
 
 
 def longest_context(case: Case, layout: Layout, stage: Stage) -> int | None:
-    """The longest context of one request that the stage's KV room holds; 0 for none, ``None`` when sizes are unknown."""
+    """The longest context of one request that the stage's KV room holds; ``None`` when sizes are unknown."""
     if stage.kv is None:
         return None
     low, high = 0, case.profile.max_positions or case.rules.integer("longest_search")
@@ -83,17 +83,17 @@ def longest_context(case: Case, layout: Layout, stage: Stage) -> int | None:
 def memory_failure(case: Case, rank: RankMemory, kv: KvPlan | None) -> Message | None:
     """The first memory constraint that fails, ``None`` when the layout fits.
 
-    Load: weights before they are packed within the device. Budget: weights, activation and non-torch within
-    ``util * device`` (or, with a fixed KV size, all of it within the device); KV: one request of ``max_model_len``;
-    tail: graph and sampler within what the budget leaves.
+    Budget: weights, activation and non-torch within ``util * device`` (or, with a fixed KV size, all of it within the
+    device); load: weights before they are packed within the device; KV: one request of ``max_model_len``; tail: graph
+    and sampler within what the budget leaves.
     """
-    if rank.load_peak > rank.device:
-        return _numbers("AC401.load", rank.load_peak, rank.device, rank.device, rank)
     if case.launch.kv_cache_memory_bytes is None:
         if rank.kv_cache < 0:
             return _numbers("AC401.budget", rank.total, rank.budget, rank.device, rank)
     elif rank.total + rank.kv_cache > rank.device:
         return _numbers("AC401.device", rank.total + rank.kv_cache, rank.device, rank.device, rank)
+    if rank.load_peak > rank.device:
+        return _numbers("AC401.load", rank.load_peak, rank.device, rank.device, rank)
     if kv is not None and kv.requests < 1:
         need = kv.pages_per_request * kv.page_bytes
         return _numbers("AC401.kv", need, max(0, rank.kv_cache), rank.device, rank, tokens=case.max_model_len)

@@ -19,13 +19,20 @@ from ascend_compat.memory.weights import stage_weights
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
 #: Fields and the sentences of the engine that state them, in GiB (the engine writes GB and means GiB).
 _PATTERNS: Mapping[str, tuple[str, ...]] = {
-    "weights": (rf"[Ll]oading model weights took {_NUMBER} ?GB", rf"[Mm]odel loading took {_NUMBER} ?GiB", rf"{_NUMBER} ?GiB for weights?\b"),
-    "activation": (rf"{_NUMBER} ?GiB for peak activation", rf"peak_activation(?:_memory)?[=: ]+{_NUMBER} ?GiB", rf"torch peak memory increase takes {_NUMBER} ?GiB"),
+    "weights": (
+        rf"[Ll]oading model weights took {_NUMBER} ?GB",
+        rf"[Mm]odel loading took {_NUMBER} ?GiB",
+        rf"{_NUMBER} ?GiB for weights?\b",
+    ),
+    "activation": (rf"{_NUMBER} ?GiB for peak activation", rf"torch peak memory increase takes {_NUMBER} ?GiB"),
     "non_torch": (rf"{_NUMBER} ?GiB for non-torch", rf"non-torch(?: forward increase)? memory takes {_NUMBER} ?GiB"),
-    "graph": (rf"[Gg]raph capturing finished in .*?took {_NUMBER} ?GiB", rf"{_NUMBER} ?GiB for NPU ?[Gg]raph memory"),
+    "graph": (
+        rf"[Gg]raph capturing finished in .*?took {_NUMBER} ?GiB",
+        rf"{_NUMBER} ?GiB for NPU ?[Gg]raph memory",
+    ),
     "kv_cache": (rf"Available KV cache memory: {_NUMBER} ?GiB", rf"Current KV cache memory: {_NUMBER} ?GiB"),
     "device": (rf"Free memory on device \([\d.]+/{_NUMBER} ?GiB\)",),
-}  # fmt: skip
+}
 #: Sentences of older releases that state bytes.
 _IN_BYTES: Mapping[str, str] = {
     "kv_cache": r"Available memory: (-?\d+), total memory",
@@ -74,7 +81,7 @@ def calibrate(case: Case, pieces: Sequence[Piece], layout: Layout) -> Case:
     if known.device:
         soc = replace(case.target.soc, memory_bytes=known.device)
         case = replace(case, target=replace(case.target, soc=soc))
-    computed = sum(item.bytes for item in stage_weights(case, pieces, layout, 0))
+    computed = max(sum(item.bytes for item in stage_weights(case, pieces, layout, stage)) for stage in range(layout.pp))
     parts = overheads(case, pieces, layout)
     weights = known.weights or computed
     activation = known.activation

@@ -85,7 +85,7 @@ class Case:
         return value
 
     def flag(self, option: str, *variables: str) -> bool | None:
-        """An option of ``--additional-config``, else the first environment variable that is set; ``None`` for neither."""
+        """An option of ``--additional-config``, else the first variable that is set; ``None`` for neither."""
         value = self.option(option)
         if value is not None:
             return bool(value)

@@ -73,10 +73,17 @@ def _fused(case: Case) -> bool:
     return str(value or 0) == "1"
 
 
-def buffer_mib(case: Case) -> int:
-    """``HCCL_BUFFSIZE`` as set, else the default of HCCL."""
-    asked = (case.launch.environment or {}).get(BUFFER, "")
-    return int(asked) if asked.isdigit() else case.rules.integer("hccl_buffer_mib")
+def buffer_mib(case: Case, layout: Layout) -> int:
+    """``HCCL_BUFFSIZE`` as set, else the default of HCCL, raised to what MC2 needs as the launch command does."""
+    asked = asked_buffer_mib(case)
+    default = case.rules.integer("hccl_buffer_mib")
+    return max(default, needed_buffer_mib(case, layout)) if asked is None else asked
+
+
+def asked_buffer_mib(case: Case) -> int | None:
+    """``HCCL_BUFFSIZE`` as the user sets it, ``None`` when it is not set."""
+    text = (case.launch.environment or {}).get(BUFFER, "")
+    return int(text) if text.isdigit() else None
 
 
 def communicator_bytes(case: Case, layout: Layout) -> int:
@@ -98,7 +105,7 @@ def communicators(case: Case, layout: Layout) -> Iterator[tuple[str, int]]:
     if layout.dp > 1:
         yield "dp", case.rules.integer("hccl_dp_group_bytes")
     if uses_mc2(case, layout):
-        yield "mc2", 2 * buffer_mib(case) * MIB
+        yield "mc2", 2 * buffer_mib(case, layout) * MIB
     for name in ("pp", "pcp", "dcp"):
         if getattr(layout, name) > 1:
             yield name, group

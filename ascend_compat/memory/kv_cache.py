@@ -100,7 +100,7 @@ def _kind(case: Case, group: AttentionGroup, count: int, layout: Layout, block: 
 
 
 def _unified(kinds: list[PageKind]) -> list[PageKind]:
-    """One page size for kinds that differ in slots: a smaller page takes more tokens where it divides, else it is padded.
+    """One page size for kinds that differ in slots: a smaller page takes more tokens where it divides, else padding.
 
     Kinds of the same slots form one group with pages of their own (V 0.23.0 vllm/v1/core/kv_cache_utils.py
     ``UniformTypeKVCacheSpecs``).

@@ -47,7 +47,7 @@ def token_bytes(case: Case, group: AttentionGroup, tp: int, dcp: int = 1) -> int
 
 
 def stored_bytes(case: Case) -> int:
-    """Bytes per cached element: 1 for an int8 or FP8 cache (C8, FAQuant, ``--kv-cache-dtype``), else the model dtype."""
+    """Bytes per cached element: 1 for an 8-bit cache (C8, FAQuant, ``--kv-cache-dtype``), else the model dtype."""
     asked = (case.launch.flags or {}).get("--kv-cache-dtype") or "auto"
     declared = (case.profile.quantization.kv_cache or "").lower() if asked == "auto" else asked
     return 1 if any(name in declared for name in _INT8_CACHES) else case.element_bytes

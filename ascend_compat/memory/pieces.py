@@ -33,8 +33,8 @@ class Piece:
 
     ``out`` and ``inner`` are the logical sizes of one tensor, ``per_layer`` how many of them a layer has, ``layers``
     the decoder layers (empty outside the stack). ``bits`` per element, ``load_bits`` while loading; ``scheme`` adds its
-    scales. ``fine_grained`` names the group that may shard the module instead of tp, ``prologue`` a projection the fused
-    attention prologue copies.
+    scales. ``fine_grained`` names the group that may shard the module instead of tp, ``prologue`` a projection that the
+    fused attention prologue copies.
     """
 
     name: str

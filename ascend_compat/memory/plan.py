@@ -16,11 +16,11 @@ from ascend_compat.memory.activation import vision_bytes
 from ascend_compat.memory.attempt import Stage, at_worst, byte_params, judge, longest_context, worst_stage
 from ascend_compat.memory.calibrate import calibrate
 from ascend_compat.memory.case import RULE_FILE, Case, make_case
-from ascend_compat.memory.communication import buffer_mib, needed_buffer_mib
+from ascend_compat.memory.communication import BUFFER, asked_buffer_mib, buffer_mib, needed_buffer_mib
 from ascend_compat.memory.overhead import chunk_bytes, sampler_bytes
 from ascend_compat.memory.pieces import UNRECOGNISED, Piece, make_pieces
 from ascend_compat.memory.rules import MemoryRules
-from ascend_compat.memory.search import Published, make_layout, search
+from ascend_compat.memory.search import Found, Published, make_layout, search
 
 
 def make_plan(
@@ -58,8 +58,17 @@ def make_plan(
     return MemoryPlan(
         studied, found.best.layout if found.best else None, found.recommended, found.tried,
         stage.weights if stage else (), (*case.evidence, _device_evidence(case)),
-        (*case.unknown, *_doubts(case, pieces, studied, stage)), longest,
+        (*case.unknown, *_doubts(case, pieces, studied, stage)), longest, _environment(case, found, studied),
     )  # fmt: skip
+
+
+def _environment(case: Case, found: Found, studied: Attempt | None) -> tuple[tuple[str, str], ...]:
+    """Variables the layout to launch needs beyond the defaults."""
+    attempt = found.best or studied
+    if attempt is None or asked_buffer_mib(case) is not None:
+        return ()
+    size = buffer_mib(case, attempt.layout)
+    return ((BUFFER, str(size)),) if size > case.rules.integer("hccl_buffer_mib") else ()
 
 
 def asked_layout(case: Case) -> Layout | None:
@@ -117,8 +126,8 @@ def _risks(case: Case, layout: Layout, stage: Stage) -> Iterator[Message]:
     room = max(0, rank.device - rank.budget - rank.graph - sampler_bytes(case))
     if chunk > room:
         yield Message("AC403.chunk", byte_params(chunk, room, rank.device))
-    need, given = needed_buffer_mib(case, layout), buffer_mib(case)
-    if need > given:
+    need, given = needed_buffer_mib(case, layout), asked_buffer_mib(case)
+    if given is not None and need > given:
         yield Message("AC405.buffer", {"needed": need, "given": given})
 
 

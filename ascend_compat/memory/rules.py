@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -178,6 +179,7 @@ class MemoryRules(MainFile, ModulesFile):
         raise RuleError(f"{self.path} has no {name!r} for vllm-ascend {target.vllm_ascend}", "add an entry to it")
 
 
+@lru_cache(maxsize=1024)
 def _inside(specifier: str | None, version: str | None) -> bool:
     if specifier is None:
         return True
