@@ -21,6 +21,7 @@ from ascend_compat.knowledge.gates import verdict_of
 from ascend_compat.knowledge.graph import build_graph
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.match import Match, match
+from ascend_compat.knowledge.published import published_layouts
 from ascend_compat.memory.findings import memory_findings
 from ascend_compat.memory.plan import make_plan
 from ascend_compat.memory.rules import MemoryRules, load_memory_rules
@@ -79,7 +80,8 @@ def judge(
     found = match(pack, rules, facts, profile, target, launch)
     graph = build_graph(pack, rules, facts, profile, target, found)
     memory_rules = _memory_rules(rules.directory)
-    plan = make_plan(facts, profile, target, launch, memory_rules, pack.get("defaults", {}))
+    known = published_layouts(pack, facts.spec, soc.device_type)
+    plan = make_plan(facts, profile, target, launch, memory_rules, pack.get("defaults", {}), known)
     layout = plan.studied.layout if plan.studied else None
     findings = (
         *facts.problems,
