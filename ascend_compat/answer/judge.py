@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ascend_compat.classify.profile import classify
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Finding, Param
 from ascend_compat.core.plan import MemoryPlan
@@ -22,6 +23,7 @@ from ascend_compat.knowledge.graph import build_graph
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.match import Match, match
 from ascend_compat.knowledge.published import published_layouts
+from ascend_compat.knowledge.variants import float_variant
 from ascend_compat.memory.findings import memory_findings
 from ascend_compat.memory.plan import make_plan
 from ascend_compat.memory.rules import MemoryRules, load_memory_rules
@@ -46,6 +48,12 @@ class Judgement:
 def _memory_rules(directory: Path) -> MemoryRules:
     """The memory rules of a rules directory, read once: a search for remedies judges many times."""
     return load_memory_rules(directory / "curated" / "memory.toml")
+
+
+def _resident(facts: CheckpointFacts, profile: ModelProfile, found: Match) -> tuple[CheckpointFacts, ModelProfile]:
+    """What the weights are once they are loaded: a loader may de-quantize them."""
+    plain = float_variant(facts, profile) if found.dequantizing else None
+    return (facts, profile) if plain is None else (plain, classify(plain))
 
 
 def make_target(pack: Mapping[str, Any], soc: Soc) -> Target:
@@ -82,6 +90,8 @@ def judge(
     memory_rules = _memory_rules(rules.directory)
     known = published_layouts(pack, facts.spec, soc.device_type)
     plan = make_plan(facts, profile, target, launch, memory_rules, pack.get("defaults", {}), known)
+    resident, resident_profile = _resident(facts, profile, found)
+    plan = make_plan(resident, resident_profile, target, launch, memory_rules, pack.get("defaults", {}))
     layout = plan.studied.layout if plan.studied else None
     findings = (
         *facts.problems,

@@ -15,6 +15,7 @@ from ascend_compat.extract.backends import extract_backends
 from ascend_compat.extract.code import extract_code
 from ascend_compat.extract.custom_ops import extract_custom_ops
 from ascend_compat.extract.defaults import extract_defaults
+from ascend_compat.extract.dequantize import extract_dequantizing
 from ascend_compat.extract.devices import extract_devices
 from ascend_compat.extract.documented import extract_documented, extract_documented_columns, extract_documented_features
 from ascend_compat.extract.kernels import extract_kernels
@@ -56,8 +57,8 @@ TABLES: dict[str, Callable[[Trees], Any]] = {
     "kernel_tables": extract_kernels,
     "device_types": extract_devices,
 }
-#: Steps of a build, for a progress bar: the tables, then what takes or fills two sections.
-STEPS = (*TABLES, "architectures", "model_classes", "parsers")
+#: Steps of a build, for a progress bar: the tables, then what fills two sections or takes one.
+STEPS = (*TABLES, "architectures", "model_classes", "parsers", "dequantizing")
 
 
 def build_pack(vllm_ascend: Path, vllm: Path, progress: Progress = silent) -> dict[str, Any]:
@@ -94,6 +95,8 @@ def _sections(trees: Trees, progress: Progress) -> dict[str, Any]:
             out["model_classes"], out["layer_classes"] = extract_modules(trees, out["architectures"])
         elif name == "parsers":
             out["tool_parsers"], out["reasoning_parsers"] = extract_parsers(trees)
+        elif name == "dequantizing":
+            out[name] = extract_dequantizing(trees, out["patches"])
         else:
             out[name] = TABLES[name](trees)
     progress("extract", len(STEPS), len(STEPS))

@@ -54,7 +54,10 @@ class GroupOutcome:
 
 @dataclass(slots=True)
 class Match:
-    """Everything the replay of one target found."""
+    """Everything the replay of one target found.
+
+    ``dequantizing`` is the place and the dtypes of a loader that de-quantizes, where no quantization method runs.
+    """
 
     tree: ModuleTree
     startup: Startup
@@ -63,6 +66,11 @@ class Match:
     prepared: Trouble | None = None
     dtype: str = "bfloat16"
     draft: tuple[str | None, str | None] = (None, None)
+    dequantizing: Mapping[str, Any] = field(default_factory=dict)
+
+    def dequantizes(self, dtype: str | None) -> bool:
+        """Whether the model's loader turns weights of this dtype of torch into float ones."""
+        return dtype in self.dequantizing.get("dtypes", ())
 
 
 def match(
@@ -94,6 +102,9 @@ def match(
     out = Match(tree, startup, dtype=dtype, draft=replay.draft() if profile.mtp else (None, None))
     if startup.trouble is not None:
         return out
+    if startup.method is None:
+        loaders = pack.get("dequantizing", {})
+        out.dequantizing = next((loaders[name] for name in sorted(tree.opened & loaders.keys())), {})
     buckets, out.lost = fill(tree, facts, profile)
     mapper = tree.attribute("hf_to_vllm_mapper")
     out.prepared = replay.prepare(tree.attribute("packed_modules_mapping") or {}, _mapper(mapper) if mapper else None)
