@@ -10,6 +10,7 @@ from ascend_compat.answer import document
 from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.answer.launch import launch_part
 from ascend_compat.answer.remedies import Candidate, alternative_rows, best_action, precisions, remedy_rows, targets
+from ascend_compat.answer.sizes import size_rows
 from ascend_compat.checkpoint.collect import read_checkpoint
 from ascend_compat.classify.profile import classify
 from ascend_compat.core import report as doc
@@ -149,7 +150,7 @@ def _report(found: Judgement, rules: Rules) -> Report:
             doc.FeatureRow(feature=row.name, status=row.status, reason=document.text(row.reason))
             for row in features(found.pack, found.profile, found.target, draft)
         ],
-        memory=document.memory_part(found.plan, alternative_rows(candidates)),
+        memory=document.memory_part(found.plan, [*alternative_rows(candidates), *size_rows(found, rules)]),
         gates=[
             doc.GateRow(stage=gate.stage, prediction=gate.prediction, reason=document.text(gate.reason))
             for gate in stages

@@ -50,7 +50,7 @@ def _memory_rules(directory: Path) -> MemoryRules:
     return load_memory_rules(directory / "curated" / "memory.toml")
 
 
-def _resident(facts: CheckpointFacts, profile: ModelProfile, found: Match) -> tuple[CheckpointFacts, ModelProfile]:
+def resident(facts: CheckpointFacts, profile: ModelProfile, found: Match) -> tuple[CheckpointFacts, ModelProfile]:
     """What the weights are once they are loaded: a loader may de-quantize them."""
     plain = float_variant(facts, profile) if found.dequantizing else None
     return (facts, profile) if plain is None else (plain, classify(plain))
@@ -87,11 +87,7 @@ def judge(
     target = make_target(pack, soc)
     found = match(pack, rules, facts, profile, target, launch)
     graph = build_graph(pack, rules, facts, profile, target, found)
-    memory_rules = _memory_rules(rules.directory)
-    known = published_layouts(pack, facts.spec, soc.device_type)
-    plan = make_plan(facts, profile, target, launch, memory_rules, pack.get("defaults", {}), known)
-    resident, resident_profile = _resident(facts, profile, found)
-    plan = make_plan(resident, resident_profile, target, launch, memory_rules, pack.get("defaults", {}))
+    plan = plan_memory(pack, rules, *resident(facts, profile, found), soc, launch)
     layout = plan.studied.layout if plan.studied else None
     findings = (
         *facts.problems,
@@ -102,6 +98,20 @@ def judge(
     )
     ordered = tuple(sorted(merge(findings), key=lambda f: (-f.severity.rank, f.undetermined, f.code)))
     return Judgement(pack, facts, profile, target, launch, found, plan, ordered, verdict_of(ordered))
+
+
+def plan_memory(
+    pack: Mapping[str, Any],
+    rules: Rules,
+    facts: CheckpointFacts,
+    profile: ModelProfile,
+    soc: Soc,
+    launch: LaunchProfile,
+) -> MemoryPlan:
+    """The memory answer alone, for weights as they are after load."""
+    known = published_layouts(pack, facts.spec, soc.device_type)
+    target, defaults = make_target(pack, soc), pack.get("defaults", {})
+    return make_plan(facts, profile, target, launch, _memory_rules(rules.directory), defaults, known)
 
 
 def merge(findings: tuple[Finding, ...]) -> list[Finding]:

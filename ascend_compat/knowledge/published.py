@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 #: What names add to say how weights are stored or trained further.
-_SUFFIX = re.compile(r"[-_.](?:w\d+a\d+|fp8|bf16|int\d|mx\w*|nvfp4|gptq|awq|quarot|rot|mtp|c8|dynamic|base|chat)\w*", re.I)
+_SUFFIX = re.compile(
+    r"[-_.](?:w\d+a\d+|fp8|bf16|int\d|mx\w*|nvfp4|gptq|awq|quarot|rot|mtp|c8|dynamic|base|chat)\w*", re.I
+)
 
 
 def stem(name: str) -> str:

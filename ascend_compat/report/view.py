@@ -78,8 +78,8 @@ class View:
         """``TP8 DP2 EP``; parallelism of degree 1 is left out unless nothing else is left."""
         if layout is None:
             return "-"
-        degrees = [f"{name}{degree}" for name, degree in (("TP", layout.tp), ("DP", layout.dp), ("PP", layout.pp))]
-        named = [degree for degree in degrees if degree[2:] != "1"] or degrees[:1]
+        degrees = [(name.upper(), getattr(layout, name)) for name in ("tp", "dp", "pp", "pcp", "dcp")]
+        named = [f"{name}{degree}" for name, degree in degrees if degree > 1] or [f"TP{layout.tp}"]
         return " ".join([*named, *(["EP"] if layout.ep else [])])
 
     def cards(self, layout: LayoutPart | None) -> str:
