@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from ascend_compat.answer.document import layout_part, text
-from ascend_compat.answer.judge import Judgement, plan_memory, resident
+from ascend_compat.answer.judge import Judgement, make_target
+from ascend_compat.answer.shared import Shared
 from ascend_compat.classify.profile import classify
 from ascend_compat.core import report as doc
 from ascend_compat.core.facts import CheckpointFacts, TensorGroup
@@ -30,19 +31,20 @@ def size_rows(base: Judgement, rules: Rules) -> list[doc.AlternativeRow]:
     if base.plan.studied is None and not base.plan.tried:
         return []
     free = replace(base.launch, tp=None, dp=None, pp=None, ep=None, pcp=None, dcp=None, calibration=None)
-    rows = [_row(base, rules, base.facts, "as-is", soc, free) for soc in _devices(base, rules)]
+    shared = Shared(rules)
+    rows = [_row(base, shared, base.facts, "as-is", soc, free) for soc in _devices(base, rules)]
     small = four_bit_experts(base)
     if small is not None:
-        rows.append(_row(base, rules, small, "modelslim-w4a8", base.target.soc, free))
+        rows.append(_row(base, shared, small, "modelslim-w4a8", base.target.soc, free))
     return rows
 
 
 def _row(
-    base: Judgement, rules: Rules, facts: CheckpointFacts, precision: str, soc: Soc, launch: LaunchProfile
+    base: Judgement, shared: Shared, facts: CheckpointFacts, precision: str, soc: Soc, launch: LaunchProfile
 ) -> doc.AlternativeRow:
     same = facts is base.facts
-    known = resident(facts, base.profile, base.match) if same else (facts, classify(facts))
-    layout = plan_memory(base.pack, rules, *known, soc, launch).minimum
+    known = shared.loaded(facts, base.profile, base.match) if same else (facts, classify(facts))
+    layout = shared.plan(*known, make_target(base.pack, soc), launch, base.pack.get("defaults", {})).minimum
     return doc.AlternativeRow(
         precision=precision,
         soc=soc.name,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ascend_compat.core.collector import paused
 from ascend_compat.extract.additional import extract_additional_config
 from ascend_compat.extract.backends import extract_backends
 from ascend_compat.extract.code import extract_code
@@ -67,7 +66,7 @@ def build_pack(vllm_ascend: Path, vllm: Path, progress: Progress = silent) -> di
     ``release.vllm_source`` is there where the vllm tree is of another version than the one that is pinned. Raises
     :class:`ascend_compat.errors.TreeError` when one of them is not a source tree.
     """
-    with _no_collector():
+    with paused():
         return _pack(Trees(Path(vllm_ascend), Path(vllm)), progress)
 
 
@@ -101,18 +100,6 @@ def _sections(trees: Trees, progress: Progress) -> dict[str, Any]:
             out[name] = TABLES[name](trees)
     progress("extract", len(STEPS), len(STEPS))
     return out
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Parsed modules are many small objects that all stay: looking for garbage among them takes half the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def digest(pack: dict[str, Any]) -> str:

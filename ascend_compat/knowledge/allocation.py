@@ -120,8 +120,9 @@ def _fits(group: GroupOutcome, tensor: Tensor, stored: list[TensorGroup]) -> boo
     for part in stored:
         span = len(part.layers) or 1
         have += part.elements // span if layers else part.elements
-    # A vector that describes a module (its shape) is written once per shard, each time to the same place.
-    described = all(len(part.shape) == 1 for part in stored) and have == allocated * len(stored)
+    # What describes a module (its shape, the transform of its input) is written once per shard, to the same place.
+    described = all(len(part.shape) == 1 or part.shape == tensor.shape for part in stored)
+    described = described and have == allocated * len(stored)
     return have == allocated or described
 
 

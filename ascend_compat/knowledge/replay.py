@@ -115,7 +115,15 @@ class Replay:
             out.trouble = Trouble("configuration", None, reason, at)
         out.auto_detected = out.method is not None and self.environment.quantization is None and not self._declared()
         out.returns = list(self.machine.returns)
+        out.supported = self._supported()
         return out
+
+    def _supported(self) -> tuple[str, ...]:
+        """Values of ``--quantization`` that the platform accepts."""
+        listed: Any = None
+        with contextlib.suppress(Raised, Undecided):
+            listed = self.machine.attribute(self.platform, "supported_quantization", "")
+        return tuple(name for name in listed if isinstance(name, str)) if isinstance(listed, list) else ()
 
     def _declared(self) -> bool:
         declared = quantization_config(self.environment.config)

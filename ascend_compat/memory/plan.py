@@ -39,19 +39,23 @@ def make_plan(
     the arithmetic needs, ``studied`` is ``None`` and ``unknown`` says what is missing. ``published`` are layouts
     upstream runs this family in, which the search tries first.
     """
-    case = make_case(facts, profile, target, launch, rules, release)
+    return plan_case(make_case(facts, profile, target, launch, rules, release), published)
+
+
+def plan_case(case: Case, published: Sequence[Published] = ()) -> MemoryPlan:
+    """The plan of a case whose settings are resolved; its evidence begins with the case's own."""
     missing = _missing(case)
     if missing:
         return MemoryPlan(None, None, None, (), (), case.evidence, missing)
     pieces = make_pieces(case)
     asked = asked_layout(case)
-    if launch.calibration is not None:
+    if case.launch.calibration is not None:
         case = calibrate(case, pieces, asked or make_layout(case, 1, 1, 1, False))
     found = search(case, pieces, published)
     studied = judge(case, pieces, asked) if asked else found.best
     stage = worst_stage(case, pieces, studied.layout) if studied and studied.rank else None
     longest = longest_context(case, studied.layout, stage) if studied and stage else None
-    if launch.max_model_len == LONGEST and longest and studied:
+    if case.launch.max_model_len == LONGEST and longest and studied:
         case = replace(case, max_model_len=longest)
         studied = judge(case, pieces, studied.layout)
         stage = worst_stage(case, pieces, studied.layout)
