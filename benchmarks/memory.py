@@ -117,7 +117,7 @@ def minimums() -> bool:
         elif found is not None and found < row["npus"]:
             below.append(line)
         else:
-            above.append(line)
+            above.append(f"{line}; {_why(plan, row['npus'])}")
     total = equal + len(below) + len(above)
     print(f"\nMinimum cards: {equal} of {total} equal, {len(below)} below, {len(above)} above the published one")
     for line in above:
@@ -127,6 +127,15 @@ def minimums() -> bool:
     for reason, count in skipped.items():
         print(f"  not judged: {count} rows, {reason}")
     return not above
+
+
+def _why(plan: MemoryPlan, npus: int) -> str:
+    """What refuses the first layout of a card count."""
+    attempt = next((attempt for attempt in plan.tried if attempt.layout.npus == npus), None)
+    rank = attempt.rank if attempt else None
+    if attempt is None or attempt.first_failure is None or rank is None:
+        return "not tried"
+    return f"{attempt.first_failure.id}, weights {gib(rank.weights)} of a budget of {gib(rank.budget)} GiB"
 
 
 def _large(row: Mapping[str, Any]) -> bool:

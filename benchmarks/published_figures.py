@@ -103,6 +103,12 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "GLM-5.1 W4A4 MXFP4 TP8 (X007)", 52.3663,
         _row("zai-org/GLM-5.1", "mxfp4", "A5", 8, ep=True, release="0.23.0", mem_per_npu_gib=96),
+        note="the log does not say whether MTP was loaded; the row below has it in float",
+    ),
+    Figure(
+        "GLM-5.1 W4A4 MXFP4 TP8 with MTP in float (X007)", 52.3663,
+        _row("zai-org/GLM-5.1", "mxfp4", "A5", 8, ep=True, release="0.23.0", mem_per_npu_gib=96,
+             speculative={"method": "deepseek_mtp", "num_tokens": 3}),
     ),
     Figure(
         "GLM-5.1 W4A4 MXFP4 TP8, DSA-CP on, added (X008)", 5.3125,

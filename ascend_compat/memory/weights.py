@@ -114,5 +114,5 @@ def rope_bytes(case: Case) -> int:
     config = text_config(case.facts, case.profile)
     spaces = [config.get("rope_parameters"), config.get("rope_scaling"), dict(case.profile.rope)]
     multi = any(isinstance(space, Mapping) and "mrope_section" in space for space in spaces)
-    copies = int(case.switch("mrope_copies" if multi else "rope_copies"))
-    return copies * case.profile.max_positions * width * case.element_bytes
+    name = "mrope_copies" if multi else "latent_rope_copies" if group.kind in LATENT else "rope_copies"
+    return int(case.switch(name)) * case.profile.max_positions * width * case.element_bytes
