@@ -107,7 +107,7 @@ def _stored(
     unpack = DTYPE_BITS[group.dtype] // scheme.weight_bits if _is_packed(case, group, scheme) else 1
     axis = _PACKED.get(group.dtype, 1)
     out, inner = (piece.out * unpack, piece.inner) if axis == 0 else (piece.out, piece.inner * unpack)
-    size, stored = _group_size(case, found), DTYPE_BITS[group.dtype] // unpack
+    size, stored = declared_group(case, found), DTYPE_BITS[group.dtype] // unpack
     return replace(
         piece, out=out, inner=inner, bits=scheme.weight_bits, load_bits=stored, scheme=scheme, group_size=size
     )
@@ -158,7 +158,7 @@ def _declared(found: QuantGroup | None) -> tuple[int | None, bool | None, bool]:
     return int(name.group(1)), name.group(3) is not None, name.group(2) == "16"
 
 
-def _group_size(case: Case, found: QuantGroup | None) -> int | None:
+def declared_group(case: Case, found: QuantGroup | None) -> int | None:
     """Weights that share a scale; a ModelSlim description names it once for the whole checkpoint."""
     if found is not None and found.weights is not None:
         return found.weights.group_size

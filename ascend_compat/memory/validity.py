@@ -10,6 +10,7 @@ from ascend_compat.core.profile import AttentionGroup, AttentionKind
 from ascend_compat.memory.case import LATENT, RECURRENT, Case
 from ascend_compat.memory.kv_tokens import hybrid_block, stored_bytes
 from ascend_compat.memory.lengths import positions, unlimited
+from ascend_compat.memory.pieces import declared_group
 from ascend_compat.memory.spread import expert_world, extra_experts, flashcomm
 
 _FINE_GRAINED = ("oproj", "lmhead", "embedding", "mlp", "olora")
@@ -84,7 +85,7 @@ def _groups(case: Case, layout: Layout, world: int) -> Iterator[Message]:
     if moe is None or layout.ep:
         return
     for group in case.profile.quantization.groups:
-        size = group.weights.group_size if group.weights else None
+        size = declared_group(case, group)
         local = moe.intermediate_size // world
         if size and size > 0 and any(".experts." in module for module in group.modules) and local % size:
             yield Message("AC415.group", {"size": local, "group": size})
