@@ -13,6 +13,7 @@ from ascend_compat.answer.launch import launch_part
 from ascend_compat.answer.matrix import first_rows, grouped, judged_rows
 from ascend_compat.answer.remedies import candidates
 from ascend_compat.answer.remedy_rows import alternative_rows, best_action, remedy_rows
+from ascend_compat.answer.shared import Shared
 from ascend_compat.answer.sizes import size_rows
 from ascend_compat.checkpoint.collect import read_checkpoint
 from ascend_compat.classify.profile import classify
@@ -66,8 +67,9 @@ def analyze(
     device = resolve_soc(soc, npu_memory, known.directory / "curated")
     with paused():
         facts = read_checkpoint(open_source(str(model), offline=offline))
-        found = judge(pack, known, facts, classify(facts), device, profile or LaunchProfile())
-        return _report(found, known)
+        shared = Shared(known)
+        found = judge(pack, known, facts, classify(facts), device, profile or LaunchProfile(), shared)
+        return _report(found, shared)
 
 
 def matrix(
@@ -164,8 +166,8 @@ def _built(source: str) -> dict[str, Any]:
         raise Unpaired(str(error), f"build it with: {command}, and pass FILE as --target") from None
 
 
-def _report(found: Judgement, rules: Rules) -> Report:
-    others = candidates(found, rules, _socs(rules, found.target.soc))
+def _report(found: Judgement, shared: Shared) -> Report:
+    others = candidates(found, shared, _socs(shared.rules, found.target.soc))
     stages = gates(found.findings)
     draft = found.match.draft
     return Report(
@@ -192,7 +194,7 @@ def _report(found: Judgement, rules: Rules) -> Report:
             doc.FeatureRow(feature=row.name, status=row.status, reason=document.text(row.reason))
             for row in features(found.pack, found.profile, found.target, draft)
         ],
-        memory=document.memory_part(found.plan, [*alternative_rows(others), *size_rows(found, rules)]),
+        memory=document.memory_part(found.plan, [*alternative_rows(others), *size_rows(found, shared)]),
         gates=[
             doc.GateRow(stage=gate.stage, prediction=gate.prediction, reason=document.text(gate.reason))
             for gate in stages

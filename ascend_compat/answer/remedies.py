@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from ascend_compat.answer.changes import flags_between
 from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.answer.search import AS_IS, Search, Weights, works
+from ascend_compat.answer.shared import Shared
 from ascend_compat.classify.profile import classify
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.plan import Layout
 from ascend_compat.core.target import LaunchProfile, Soc
 from ascend_compat.core.verdict import Verdict
-from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.variants import float_variant, modelslim_variant
 
 #: What a remedy asks of the user and what that weighs: change the command, use more cards, install another release,
@@ -78,7 +78,7 @@ class Candidate:
         return (sum({EFFORT[name] for name, _ in self.changes}), self.npus)
 
 
-def candidates(base: Judgement, rules: Rules, socs: list[Soc]) -> list[Candidate]:
+def candidates(base: Judgement, shared: Shared, socs: list[Soc]) -> list[Candidate]:
     """Other weights on the asked target, working or not; for a target that is no yes, also the best of every kind.
 
     ``socs`` are the devices to consider. Two kinds at once are tried only when neither alone leads to a yes.
@@ -86,7 +86,7 @@ def candidates(base: Judgement, rules: Rules, socs: list[Soc]) -> list[Candidate
     """
     if not base.facts.has_weights:
         return []
-    search = Search(base, rules)
+    search = Search(base, shared)
     variants = _variants(search)
     out = [_precision(search, weights) for weights in variants]
     if base.verdict is Verdict.COMPATIBLE:

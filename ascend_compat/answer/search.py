@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from ascend_compat.answer.changes import flag_changes
 from ascend_compat.answer.judge import Judgement, Refusal, attempt
@@ -13,7 +13,8 @@ from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Soc
 from ascend_compat.core.verdict import Severity, Verdict
-from ascend_compat.knowledge.load import Rules, release_order
+from ascend_compat.errors import RuleError
+from ascend_compat.knowledge.load import release_order
 from ascend_compat.knowledge.modules import ModuleTree
 
 AS_IS = "as-is"
@@ -42,12 +43,12 @@ def works(found: Judgement | Refusal) -> TypeGuard[Judgement]:
 class Search:
     """Asks what other releases, devices, weights and launches would answer."""
 
-    def __init__(self, base: Judgement, rules: Rules) -> None:
+    def __init__(self, base: Judgement, shared: Shared) -> None:
         self.base = base
-        self.rules = rules
+        self.rules = shared.rules
         self.own = base.target.vllm_ascend
-        self.shared = Shared(rules)
-        self.releases = rules.releases()
+        self.shared = shared
+        self.releases = self.rules.releases()
         self._answers: dict[tuple[str, str, str, str], Judgement | None] = {}
 
     def tree(self) -> ModuleTree:
@@ -55,8 +56,18 @@ class Search:
         name, config = self.base.profile.architecture or "", self.base.facts.config
         if name in self.base.pack.get("architectures", {}):
             return self.base.match.tree
-        knowing = (pack for near in self.near() if name in (pack := self.rules.pack(near)).get("architectures", {}))
+        packs = (self.pack(near) for near in self.near())
+        knowing = (pack for pack in packs if pack is not None and name in pack.get("architectures", {}))
         return next((ModuleTree(pack, name, config) for pack in knowing), self.base.match.tree)
+
+    def pack(self, release: str) -> Mapping[str, Any] | None:
+        """The pack of a release, ``None`` for one that can't be read: ``rules check`` says what is wrong with it."""
+        if release == self.own:
+            return self.base.pack
+        try:
+            return self.rules.pack(release)
+        except RuleError:
+            return None
 
     def near(self) -> list[str]:
         """Other packed releases: final ones before candidates, then the nearest, then the newer.
@@ -80,7 +91,8 @@ class Search:
         """The judgement of a yes, with another launch where only that leads to one; ``None`` for a no."""
         key = (release, soc.name, weights.precision, repr(launch))
         if key not in self._answers:
-            found = self.attempt(release, soc, weights, launch) if weights.sound else None
+            asked = weights.sound and self.pack(release) is not None
+            found = self.attempt(release, soc, weights, launch) if asked else None
             if found is not None and not works(found):
                 found = next(self.changed(found, release, soc, weights, launch, everything=False), None)
             self._answers[key] = found

@@ -23,7 +23,7 @@ _EXPERTS = ".experts."
 _W4A8 = "W4A8_DYNAMIC"
 
 
-def size_rows(base: Judgement, rules: Rules) -> list[doc.AlternativeRow]:
+def size_rows(base: Judgement, shared: Shared) -> list[doc.AlternativeRow]:
     """One row for every other device and memory size, and one for 4-bit experts on the device asked for.
 
     Nothing but memory and layout is judged here, so the rows carry no verdict.
@@ -31,8 +31,7 @@ def size_rows(base: Judgement, rules: Rules) -> list[doc.AlternativeRow]:
     if base.plan.studied is None and not base.plan.tried:
         return []
     free = replace(base.launch, tp=None, dp=None, pp=None, ep=None, pcp=None, dcp=None, calibration=None)
-    shared = Shared(rules)
-    rows = [_row(base, shared, base.facts, "as-is", soc, free) for soc in _devices(base, rules)]
+    rows = [_row(base, shared, base.facts, "as-is", soc, free) for soc in _devices(base, shared.rules)]
     small = four_bit_experts(base)
     if small is not None:
         rows.append(_row(base, shared, small, "modelslim-w4a8", base.target.soc, free))

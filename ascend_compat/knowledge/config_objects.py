@@ -2,10 +2,45 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
-from ascend_compat.knowledge.evaluate.values import Instance
+from ascend_compat.knowledge.environment import Environment
+from ascend_compat.knowledge.evaluate.values import Class, External, Instance
+
+
+def model_config(environment: Environment, cls: Class | None, dtype: External) -> Instance:
+    """The engine's ``ModelConfig`` as it is before its quantization is verified."""
+    config = copy.deepcopy(dict(environment.config))
+    hf_config = record(config, "hf_config")
+    architectures = {**architecture(config), "quantization_config": quantization_config(config)}
+    names = {
+        "model": environment.model_path,
+        "revision": None,
+        "quantization": environment.quantization,
+        "quantization_config": None,
+        "hf_config": hf_config,
+        "hf_text_config": hf_config.names.get("text_config", hf_config),
+        "hf_overrides": {},
+        "architectures": list(config.get("architectures") or []),
+        "model_arch_config": Instance(None, architectures, closed=False, label="model_arch_config"),
+        "dtype": dtype,
+        "enforce_eager": environment.enforce_eager,
+        "allow_deprecated_quantization": False,
+    }
+    return Instance(cls, names, closed=False, label="model_config")
+
+
+def engine_config(environment: Environment, model: Instance, load: Instance) -> Instance:
+    """The engine's ``VllmConfig`` before its quantization configuration is made."""
+    names = {
+        "model_config": model,
+        "load_config": load,
+        "quant_config": None,
+        "parallel_config": environment.parallel.config(),
+    }
+    return Instance(None, names, closed=False, label="vllm_config")
 
 
 def record(values: Mapping[str, Any], label: str) -> Instance:

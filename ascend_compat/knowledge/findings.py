@@ -71,10 +71,11 @@ def _stores(edge: dict[str, Any], path: tuple[str, ...], evidence: tuple[Evidenc
             evidence, None, path,
         )  # fmt: skip
     names = ("scheme", "cls", "stored", "allocated", "parameter", "modules", "example", "template", "decided_by")
-    variant = "AC301" if detail["scheme"] else "AC301.unquantized"
+    variant = "AC301" if detail["cls"] else "AC301.unquantized"
+    params = {**_params(edge, *names), "scheme": detail["scheme"] or detail["cls"]}
     return Finding(
         "AC301", Severity.BLOCKER, Effect.WRONG_OUTPUT, Basis.SOURCE, detail["template"],
-        Message(variant, _params(edge, *names)), evidence, None, path,
+        Message(variant, params), evidence, None, path,
     )  # fmt: skip
 
 

@@ -19,6 +19,8 @@ from ascend_compat.knowledge.outcomes import LayerOutcome, Startup, Trouble
 from ascend_compat.knowledge.replay import Replay
 from ascend_compat.knowledge.specs import module_spec
 
+#: The method of a configuration that every module is taken to.
+ASKED = "get_quant_method"
 #: Companion tensors of a quantized weight; a module that has one is stored quantized.
 COMPANIONS = ("scale", "offset", "zero_point", "qzeros", "g_idx", "quant_bias", "weight_shape")
 
@@ -197,7 +199,7 @@ def _group(
 
 
 def _explain(replay: Replay, group: GroupOutcome) -> None:
-    """Find the scheme's key in the registry and the return that first named it."""
+    """Find the scheme's key in the registry and the return that first named it; where none did, its only key."""
     if group.outcome.scheme is None:
         return
     keys = set(_scheme_keys(replay, group.outcome.scheme, group.layer_type))
@@ -206,6 +208,8 @@ def _explain(replay: Replay, group: GroupOutcome) -> None:
             group.quant_type, group.quant_type_at = value, at
             group.decided_by = name.rpartition(":")[2].rpartition(".")[2]
             return
+    if len(keys) == 1:
+        group.quant_type, group.decided_by = keys.pop(), ASKED
 
 
 def _scheme_keys(replay: Replay, scheme: str, layer_type: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from ascend_compat.knowledge.config_objects import architecture, quantization_config, record
+from ascend_compat.knowledge.config_objects import engine_config, model_config, quantization_config, record
 from ascend_compat.knowledge.environment import Environment
 from ascend_compat.knowledge.evaluate.machine import Machine
 from ascend_compat.knowledge.evaluate.values import (
@@ -42,53 +42,17 @@ class Replay:
         self.environment = environment
         self.kernels = kernels or {}
         self.machine = Machine(code, environment.externals())
-        dtype = External(DTYPES.get(environment.dtype, "torch.bfloat16"))
-        config = copy.deepcopy(dict(environment.config))
-        self.hf_config = record(config, "hf_config")
+        self.dtype = External(DTYPES.get(environment.dtype, "torch.bfloat16"))
         # The engine hands out the platform lazily: modules that bind it as they load see it complete later.
         self.platform = Instance(None, {}, closed=False, label="current_platform")
         self.machine.externals["vllm.platforms.current_platform"] = self.platform
         known = self.machine.member(CONFIG, "ModelConfig")
-        self.model_config = Instance(
-            known if isinstance(known, Class) else None,
-            {
-                "model": environment.model_path,
-                "revision": None,
-                "quantization": environment.quantization,
-                "quantization_config": None,
-                "hf_config": self.hf_config,
-                "hf_text_config": self.hf_config.names.get("text_config", self.hf_config),
-                "hf_overrides": {},
-                "architectures": list(config.get("architectures") or []),
-                "model_arch_config": Instance(
-                    None,
-                    {**architecture(config), "quantization_config": quantization_config(config)},
-                    closed=False,
-                    label="model_arch_config",
-                ),
-                "dtype": dtype,
-                "enforce_eager": environment.enforce_eager,
-                "allow_deprecated_quantization": False,
-            },
-            closed=False,
-            label="model_config",
-        )
+        self.model_config = model_config(environment, known if isinstance(known, Class) else None, self.dtype)
         self.load_config = Instance(None, {"download_dir": None}, closed=False, label="load_config")
-        self.vllm_config = Instance(
-            None,
-            {
-                "model_config": self.model_config,
-                "load_config": self.load_config,
-                "quant_config": None,
-                "parallel_config": environment.parallel.config(),
-            },
-            closed=False,
-            label="vllm_config",
-        )
+        self.vllm_config = engine_config(environment, self.model_config, self.load_config)
         self.machine.externals["vllm.config.get_current_vllm_config"] = Native(
             "get_current_vllm_config", lambda args, keywords, at: self.vllm_config
         )
-        self.dtype = dtype
 
     def start(self) -> Startup:
         """Registration, verification, configuration, auto-detection: in the order a server runs them."""

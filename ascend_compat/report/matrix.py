@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ascend_compat.core.finding import Param
 from ascend_compat.core.matrix import FirstRow, MatrixCell, MatrixDocument
@@ -10,7 +10,7 @@ from ascend_compat.core.verdict import Verdict
 from ascend_compat.report import catalog
 from ascend_compat.report.markup import bullets, document, heading, paragraph, table
 from ascend_compat.report.screen import Screen
-from ascend_compat.report.view import Sentence, Table, cards, code, joined, plain
+from ascend_compat.report.view import Sentence, Table, cards, code, joined, plain, sentence
 
 
 def render_matrix_text(doc: MatrixDocument, lang: str, width: int, color: bool) -> str:
@@ -19,11 +19,13 @@ def render_matrix_text(doc: MatrixDocument, lang: str, width: int, color: bool) 
     screen.title(_word("matrix.title", lang, model=doc.model))
     screen.table(_table(doc, lang))
     screen.section(_word("matrix.first", lang))
-    for sentence in _firsts(doc, lang):
-        screen.item(sentence)
-    screen.section(_word("matrix.reasons", lang))
-    for sentence in _reasons(doc, lang):
-        screen.item(sentence)
+    for line in _firsts(doc, lang):
+        screen.item(line)
+    reasons = list(_reasons(doc, lang))
+    if reasons:
+        screen.section(_word("matrix.reasons", lang))
+    for line in reasons:
+        screen.item(line)
     screen.sentence(_say("matrix.legend", lang), "dim")
     return screen.text()
 
@@ -49,7 +51,7 @@ def _table(doc: MatrixDocument, lang: str) -> Table:
     return Table(head, rows)
 
 
-def span(releases: list[str]) -> str:
+def span(releases: Sequence[str]) -> str:
     """Neighbouring releases in few words: the first and the last of more than two."""
     return ", ".join(releases) if len(releases) < 3 else f"{releases[0]} ... {releases[-1]}"
 
@@ -92,7 +94,7 @@ def _reasons(doc: MatrixDocument, lang: str) -> Iterator[Sentence]:
             if reason is None or (key := reason.id if cell.blockers else reason.text) in told:
                 continue
             told.add(key)
-            text = tuple(catalog.segments(reason.id, reason.params, lang))
+            text = sentence(reason.id, reason.params, reason.text, lang)
             where = plain(f"({row.releases[0]}, {cell.soc})")
             yield joined(*([code(cell.blockers[0])] if cell.blockers else []), text, where)
 

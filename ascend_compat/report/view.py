@@ -94,9 +94,14 @@ class View:
         return self.doc.verdict is Verdict.COMPATIBLE
 
     def _sentence(self, message_id: str, params: Mapping[str, Param], english: str) -> Sentence:
-        if catalog.known(message_id):
-            return tuple(catalog.segments(message_id, params, self.lang))
-        return tuple(catalog.prose(english)) or BLANK
+        return sentence(message_id, params, english, self.lang)
+
+
+def sentence(message_id: str, params: Mapping[str, Param], english: str, lang: str) -> Sentence:
+    """A message in a language; the English rendering where no catalogue knows its id."""
+    if catalog.known(message_id):
+        return tuple(catalog.segments(message_id, params, lang))
+    return tuple(catalog.prose(english)) or BLANK
 
 
 def degrees(layout: LayoutPart | None) -> str:

@@ -71,14 +71,14 @@ class Cell:
 
 
 def cells(release: str, every: bool = True) -> Iterator[Cell]:
-    """The cells of a release, exceptions applied; without ``every`` those that have what the A2 has take turns."""
+    """The cells of a release, exceptions applied; without ``every`` those that say nothing of their own take turns."""
     for row in DATA["row"]:
         asked = at(DATA["asked"].get(row["table"], []), release) or None
         for layer in (name for name in LAYERS if name in row):
             outcomes = {**DATA["tables"][row["table"]], "A3": [f"{DESCRIBED[0]} {SAME}A2"], **row[layer]}
             for soc in SOCS_COMPARED:
                 expected = _from(outcomes, soc, release)
-                same = (at(outcomes.get(soc, []), release) or "").startswith(SAME)
+                same = soc not in row[layer] or str(at(row[layer][soc], release)).startswith(SAME)
                 for name in formats_of(row) if expected is not None else ():
                     if every or not same or _turn(name, soc, release):
                         yield _excepted(Cell(release, soc, row["table"], name, layer, asked, expected), outcomes)

@@ -54,6 +54,14 @@ def test_float8_in_int8_names_both_dtypes_and_the_lines_that_decide() -> None:
         assert any(item.kind is EvidenceKind.HEADER for item in finding.evidence)
 
 
+def test_a_scheme_that_no_decision_names_is_called_by_what_it_is_registered_as() -> None:
+    """In 0.13.0 the configuration constructs the scheme's class itself."""
+    found = [f for f in replay(pack("0.13.0"), "A2", "float8 dynamic").findings("linear") if f.code == "AC301"]
+    assert {(f.message.id, f.message.params["scheme"], f.message.params["allocated"]) for f in found} == {
+        ("AC301", "W8A8_DYNAMIC", INT8)
+    }
+
+
 def test_a_group_size_that_the_scheme_does_not_read_shows_in_the_shape_of_the_scale() -> None:
     found = replay(pack("0.19.1rc1"), "A2", "W4A16 group 128").findings("moe")
     wrong = [f for f in found if "scale" in str(f.message.params.get("parameter"))]

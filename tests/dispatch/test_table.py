@@ -1,7 +1,7 @@
 """Every cell that was established about a release comes out of the replay of that release.
 
-Cells that have what the A2 has (an A3 always) take turns: each is compared at every fourth release. With
-``ASCEND_COMPAT_EVERY_CELL`` in the environment all of them are compared at all.
+Cells that have what the A2 has (an A3 always) or what the whole table has take turns: each is compared at every fourth
+release. With ``ASCEND_COMPAT_EVERY_CELL`` in the environment all cells are compared at all releases.
 """
 
 from __future__ import annotations
