@@ -8,6 +8,7 @@ from typing import Any
 
 from ascend_compat import __version__
 from ascend_compat.answer import document
+from ascend_compat.answer.architecture import architecture_part
 from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.answer.launch import launch_part
 from ascend_compat.answer.matrix import first_rows, grouped, judged_rows
@@ -16,6 +17,7 @@ from ascend_compat.answer.remedy_rows import alternative_rows, best_action, reme
 from ascend_compat.answer.shared import Shared
 from ascend_compat.answer.sizes import size_rows
 from ascend_compat.checkpoint.collect import read_checkpoint
+from ascend_compat.classify.configured import configured
 from ascend_compat.classify.profile import classify
 from ascend_compat.core import report as doc
 from ascend_compat.core.collector import paused
@@ -66,7 +68,7 @@ def analyze(
     pack = load_target(known, target)
     device = resolve_soc(soc, npu_memory, known.directory / "curated")
     with paused():
-        facts = read_checkpoint(open_source(str(model), offline=offline))
+        facts = configured(read_checkpoint(open_source(str(model), offline=offline)))
         shared = Shared(known)
         found = judge(pack, known, facts, classify(facts), device, profile or LaunchProfile(), shared)
         return _report(found, shared)
@@ -96,7 +98,7 @@ def matrix(
     devices = [resolve_soc(name, npu_memory, curated) for name in ([soc] if soc is not None else rows)]
     releases = [(name, partial(load_target, known, name if target is None else target)) for name in names]
     with paused():
-        facts = read_checkpoint(open_source(str(model), offline=offline))
+        facts = configured(read_checkpoint(open_source(str(model), offline=offline)))
         judged = judged_rows(releases, devices, known, facts, classify(facts), profile or LaunchProfile(), progress)
     return MatrixDocument(
         tool_version=__version__,
@@ -177,7 +179,7 @@ def _report(found: Judgement, shared: Shared) -> Report:
         verdict=found.verdict,
         summary=document.text(_summary(found)),
         findings=[document.finding(item, best_action(others)) for item in found.findings],
-        architecture=document.architecture_part(found.profile, found.pack),
+        architecture=architecture_part(found.profile, found.pack),
         quantization=document.quantization_part(found.profile, found.match, found.findings),
         mtp=document.mtp_part(found.profile, found.pack, draft),
         operators=[

@@ -66,7 +66,15 @@ def model_part(facts: CheckpointFacts, profile: ModelProfile) -> doc.ModelPart:
         has_weights=facts.has_weights,
         dtypes=facts.dtypes,
         shards=facts.shards,
+        table=_table(facts),
     )
+
+
+def _table(facts: CheckpointFacts) -> doc.TablePart | None:
+    note = facts.table
+    if note is None:
+        return None
+    return doc.TablePart(source=note.source, level=note.level, fields=list(note.fields), missing=note.missing)
 
 
 def target_part(target: Target) -> doc.TargetPart:
@@ -80,53 +88,6 @@ def target_part(target: Target) -> doc.TargetPart:
         npu_memory_bytes=target.soc.memory_bytes,
         npus_per_node=target.soc.npus_per_node,
         pack_digest=target.pack_digest,
-    )
-
-
-def architecture_part(profile: ModelProfile, pack: Mapping[str, Any]) -> doc.ArchitecturePart:
-    """The model's structure and its registry entry."""
-    entry = pack.get("architectures", {}).get(profile.architecture or "", {})
-    moe = profile.moe
-    return doc.ArchitecturePart(
-        family=profile.model_type,
-        hidden_size=profile.hidden_size,
-        layers=profile.layers,
-        vocab_size=profile.vocab_size,
-        intermediate_size=profile.intermediate_size,
-        max_positions=profile.max_positions,
-        tied_embeddings=profile.tied_embeddings,
-        attention=[
-            doc.AttentionRow(
-                kind=group.kind.value,
-                layers=len(group.layers),
-                heads=group.heads,
-                kv_heads=group.kv_heads,
-                head_dim=group.head_dim,
-                v_head_dim=group.v_head_dim,
-                kv_lora_rank=group.kv_lora_rank,
-                window=group.window,
-                qk_norm=group.qk_norm,
-            )
-            for group in profile.attention
-        ],
-        moe=doc.MoePart(
-            routed=moe.routed,
-            shared=moe.shared,
-            top_k=moe.top_k,
-            intermediate_size=moe.intermediate_size,
-            layers=len(moe.layers),
-            dense_layers=len(moe.dense_layers),
-        )
-        if moe
-        else None,
-        modalities=list(profile.modalities),
-        rope=dict(profile.rope),
-        norm=list(profile.norm),
-        activation=profile.activation,
-        attention_bias=profile.attention_bias,
-        registered=f"{entry['module']}:{entry['class']}" if entry else None,
-        registered_at=entry.get("at"),
-        unknown=dict(profile.unknown),
     )
 
 
@@ -271,4 +232,8 @@ def mtp_part(
         draft_architecture=name,
         registered=name in pack.get("architectures", {}) if name else None,
         at=pack.get("architectures", {}).get(name or "", {}).get("at", place),
+        kind=mtp.kind,
+        prefix=mtp.prefix,
+        own_embedding=mtp.own_embedding if mtp.present else None,
+        own_head=mtp.own_head if mtp.present else None,
     )

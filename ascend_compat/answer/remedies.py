@@ -84,7 +84,7 @@ def candidates(base: Judgement, shared: Shared, socs: list[Soc]) -> list[Candida
     ``socs`` are the devices to consider. Two kinds at once are tried only when neither alone leads to a yes.
     Deterministic: the same question gives the same list.
     """
-    if not base.facts.has_weights:
+    if not base.facts.tensors:
         return []
     search = Search(base, shared)
     variants = _variants(search)
@@ -208,7 +208,7 @@ def _variants(search: Search) -> list[Weights]:
     return [
         Weights(name, facts, classify(facts))
         for name, facts in made
-        if facts is not None and facts.has_weights and _dtypes(facts) != _dtypes(base.facts)
+        if facts is not None and facts.tensors and _dtypes(facts) != _dtypes(base.facts)
     ]
 
 

@@ -42,12 +42,20 @@ class Aggregate:
                 layers = rows[key] = self._row((front_template + back_template, dtype, shape), size)
             layers[index] = layers.get(index, 0) + 1
 
+    def count(
+        self, template: str, dtype: str, shape: tuple[int, ...], size: int, layer: int | None, number: int
+    ) -> None:
+        """Count ``number`` tensors of ``size`` bytes whose template is known, in one layer or in none."""
+        layers = self._row((template, dtype, shape), size)
+        index = _NO_INDEX if layer is None else layer
+        layers[index] = layers.get(index, 0) + number
+
     def _row(self, key: tuple[str, str, tuple[int, ...]], size: int) -> dict[int, int]:
         self._bytes[key] = size
         return self._counts.setdefault(key, {})
 
-    def groups(self) -> tuple[TensorGroup, ...]:
-        """The groups, sorted by template, dtype, shape and tensors per layer.
+    def groups(self, computed: bool = False) -> tuple[TensorGroup, ...]:
+        """The groups, sorted by template, dtype, shape and tensors per layer; ``computed`` if no header was read.
 
         Layers that hold different numbers of the same tensor are different groups, so that
         ``count == len(layers) * per_layer`` holds in each.
@@ -60,7 +68,7 @@ class Aggregate:
             for count, indices in sorted(by_count.items()):
                 layers = tuple(sorted(indices)) if indices != [_NO_INDEX] else ()
                 total = count * len(indices)
-                found.append(TensorGroup(*key, total, total * self._bytes[key], layers))
+                found.append(TensorGroup(*key, total, total * self._bytes[key], layers, computed))
         return tuple(found)
 
 

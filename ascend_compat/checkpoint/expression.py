@@ -33,13 +33,14 @@ class ExpressionError(ValueError):
         self.missing = missing
 
 
-def evaluate(text: str | int, values: Mapping[str, Any]) -> Any:
+def evaluate(text: str | int | float | bool, values: Mapping[str, Any]) -> Any:
     """Value of ``text`` with names looked up in ``values``.
 
-    The language: names, literals, ``+ - * // %``, comparisons, ``in``, ``and or not``, ``a[b]`` and ``a if c else b``.
-    Raises :class:`ExpressionError` for anything else, for an absent or null name, and for values that do not fit.
+    The language: names, literals, tuples, ``+ - * // %``, comparisons, ``in``, ``and or not``, ``a[b]``, ``len(a)``
+    and ``a if c else b``. Raises :class:`ExpressionError` for anything else, for an absent or null name, and for
+    values that do not fit.
     """
-    if isinstance(text, int):
+    if not isinstance(text, str):
         return text
     try:
         return _value(_parse(text), values)
@@ -48,9 +49,9 @@ def evaluate(text: str | int, values: Mapping[str, Any]) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def names(text: str | int) -> frozenset[str]:
+def names(text: str | int | float | bool) -> frozenset[str]:
     """The names an expression refers to."""
-    if isinstance(text, int):
+    if not isinstance(text, str):
         return frozenset()
     return frozenset(node.id for node in ast.walk(_parse(text)) if isinstance(node, ast.Name))
 
@@ -71,6 +72,8 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
             if values.get(name) is None:
                 raise ExpressionError(f"no value for {name!r}", missing=name)
             return values[name]
+        case ast.Tuple(elts=items):
+            return tuple(_value(item, values) for item in items)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
             return _BINARY[type(op)](_value(left, values), _value(right, values))
         case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _BINARY:
@@ -83,6 +86,8 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
             return not _value(operand, values)
         case ast.Subscript(value=base, slice=index):
             return _value(base, values)[_value(index, values)]
+        case ast.Call(func=ast.Name(id="len"), args=[argument], keywords=[]):
+            return len(_value(argument, values))
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return _value(body if _value(test, values) else orelse, values)
     raise ExpressionError(f"{ast.unparse(node)!r} is not in the language of family tables")

@@ -2,138 +2,186 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import product
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from ascend_compat.checkpoint.expression import ExpressionError, evaluate, names
-from ascend_compat.checkpoint.family import Block, Expression, Family, Row, Section, Storage, families
-from ascend_compat.checkpoint.storage import StorageOf, storage_of
+from ascend_compat.checkpoint.aggregate import Aggregate
+from ascend_compat.checkpoint.entries import (
+    EXPERTS,
+    LINEAR,
+    TENSOR,
+    Chooser,
+    Entry,
+    TensorSpec,
+    count,
+    shape_of,
+    size_of,
+    spelled,
+    store,
+)
+from ascend_compat.checkpoint.expression import names
+from ascend_compat.checkpoint.family import ANY, Block, Blocks, Expression, Family, Row, Section, families, part
+from ascend_compat.checkpoint.values import Level, Names, Values
+from ascend_compat.core.facts import TensorGroup
 from ascend_compat.errors import CheckpointError
 
 #: Names of ``torch_dtype`` / ``dtype`` in config.json and the safetensors dtype that stores them.
 _DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
+_DTYPE_FIELDS = ("dtype", "torch_dtype")
+#: More layers or experts than any model has; a larger number in config.json is damage.
+_MOST = 65_536
 
 
-class TensorSpec(NamedTuple):
-    """One tensor as its header entry would say it; ``shape`` in elements."""
+class Table:
+    """The tensors of one configuration, block by block; ``read`` holds path and value of every field that was used.
 
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-
-
-def synthesize(config: Mapping[str, Any], description: Mapping[str, Any] | None = None) -> Iterator[TensorSpec]:
-    """Tensors of a checkpoint with this ``config.json`` and, for ModelSlim, this ``quant_model_description.json``.
-
-    Order is that of the family table. Raises :class:`CheckpointError` where the family or a needed value is unknown.
+    ``method`` is the declared quantization method, which decides whether experts are stored one by one. Raises
+    :class:`CheckpointError` where the family or a needed value is unknown.
     """
-    chosen = storage_of(config, description)
-    for section in family_of(config).sections:
-        values = section_values(config, section)
-        if values is not None:
-            for block in section.blocks:
-                yield from _block(block, values, chosen)
 
+    def __init__(self, config: Mapping[str, Any], method: str = "none") -> None:
+        self.config, self.method = config, method
+        self.family = family_of(config)
+        self.read: dict[str, Any] = {}
+        self.blocks = [list(entries) for section in self.family.sections for entries in self._section(section)]
 
-def linear_modules(config: Mapping[str, Any]) -> Iterator[str]:
-    """Names of all linear modules, quantized or not, in table order."""
-    seen: list[str] = []
+    def _section(self, section: Section) -> Iterator[Iterator[Entry]]:
+        blocks, found = part(section.part), levels(self.config, section.config)
+        if found is None:
+            return
+        values = _values(found, section, blocks, self)
+        texts = {**blocks.texts, **section.texts}
+        if size_of(section.when, values):
+            for block in blocks.blocks:
+                yield _block(block, values, texts)
 
-    def note(module: str) -> Storage | None:
-        seen.append(module)
-        return None
+    def specs(self, choose: Chooser | None = None) -> Iterator[TensorSpec]:
+        """Every tensor with its name, block by block and in a block layer by layer; ``choose`` stores weights."""
+        for block in self.blocks:
+            yield from spelled([stored for entry in block for stored in store(entry, choose)])
 
-    for section in family_of(config).sections:
-        values = section_values(config, section)
-        for block in section.blocks if values is not None else ():
-            for _ in _block(block, values or {}, note):
-                yield from seen
-                seen.clear()
+    def groups(self, choose: Chooser | None = None) -> tuple[TensorGroup, ...]:
+        """The tensors by template, as reading the headers of such a checkpoint would group them."""
+        aggregate = Aggregate()
+        for entry in (entry for block in self.blocks for entry in block):
+            for stored in store(entry, choose):
+                count(aggregate, stored)
+        return aggregate.groups(computed=True)
+
+    def linear_modules(self) -> Iterator[str]:
+        """Names of all linear modules, quantized or not, in table order."""
+        for block in self.blocks:
+            yield from (spec.name for spec in spelled([entry for entry in block if entry.kind == LINEAR]))
 
 
 def family_of(config: Mapping[str, Any]) -> Family:
-    """The family table of ``model_type``; raises :class:`CheckpointError` when there is none."""
+    """The family of ``model_type``, else that of a nested text model, else the common decoder; :class:`CheckpointError`
+    when the configuration names no type at all.
+    """
+    known = families()
     model_type = config.get("model_type")
-    found = families().get(model_type) if isinstance(model_type, str) else None
+    if not isinstance(model_type, str):
+        raise CheckpointError(
+            f"no tensor table for model_type {model_type!r}", "config.json has to name its model_type"
+        )
+    found = known.get(model_type) or known.get(ANY)
     if found is None:
-        raise CheckpointError(f"no tensor table for model_type {model_type!r}", "add one under rules/families/")
+        raise CheckpointError(
+            f"no tensor table for model_type {model_type!r}", "add one to rules/families/families.toml"
+        )
     return found
 
 
-def section_values(config: Mapping[str, Any], section: Section) -> dict[str, Any] | None:
-    """Names a section's expressions may use; ``None`` when the section's part of ``config.json`` is absent."""
-    part: Any = config
-    for key in filter(None, section.config.split(".")):
-        part = part.get(key) if isinstance(part, Mapping) else None
-    if not isinstance(part, Mapping):
-        return None
-    values = {key: value for source in (config, part) for key, value in source.items() if value is not None}
-    values.setdefault("tie_word_embeddings", False)
-    for key, default in section.defaults.items():
-        if values.get(key) is None:
-            values[key] = _size(default, values) if isinstance(default, str) else default
-    for key, expression in section.let.items():
-        values[key] = _size(expression, values)
-    values["model_dtype"] = _model_dtype(part, config)
-    return values
+def levels(config: Mapping[str, Any], paths: Iterable[str]) -> list[Level] | None:
+    """The first of some dotted paths that is an object, and the levels around it, the innermost first."""
+    for dotted in paths:
+        found: list[Level] = [("", config)]
+        for key in filter(None, dotted.split(".")):
+            inner = found[0][1].get(key)
+            if not isinstance(inner, Mapping):
+                break
+            found.insert(0, (f"{found[0][0]}{key}.", inner))
+        else:
+            return found
+    return None
 
 
-def _model_dtype(*parts: Mapping[str, Any]) -> str:
-    """The stored float dtype; transformers calls it ``dtype``, before 4.56 ``torch_dtype``, at either level."""
-    nested = parts[-1].get("text_config")
-    for part in (*parts, nested if isinstance(nested, Mapping) else {}):
-        declared = part.get("dtype") or part.get("torch_dtype")
-        if declared is not None:
-            if declared not in _DTYPES:
-                raise CheckpointError(f"config.json declares dtype {declared!r}, which no checkpoint stores")
-            return _DTYPES[declared]
+def _values(found: list[Level], section: Section, blocks: Blocks, table: Table) -> Values:
+    known = Names(
+        found,
+        {**blocks.let, **section.let},
+        {"tie_word_embeddings": False, **blocks.defaults, **section.defaults},
+        blocks.aliases,
+    )
+    fixed = {"quant_method": table.method, "model_dtype": _model_dtype(known, table)}
+    return Values(known, fixed, table.read)
+
+
+def _model_dtype(known: Names, table: Table) -> str:
+    """The stored float dtype; transformers calls it ``dtype``, before 4.56 ``torch_dtype``, at any level."""
+    text = levels(table.config, ("text_config", "llm_config", ""))
+    for path, level in [*known.levels, *(text or [])]:
+        for name in _DTYPE_FIELDS:
+            declared = level.get(name)
+            if declared is not None:
+                table.read[path + name] = declared
+                short = declared.removeprefix("torch.") if isinstance(declared, str) else declared
+                if short not in _DTYPES:
+                    raise CheckpointError(f"config.json declares dtype {declared!r}, which no checkpoint stores")
+                return _DTYPES[short]
+    if "dtype" in known.defaults:
+        return _DTYPES[str(known.defaults["dtype"])]
     raise CheckpointError("config.json declares neither dtype nor torch_dtype", "give the dtype of the weights")
 
 
-def _block(block: Block, values: Mapping[str, Any], chosen: StorageOf) -> Iterator[TensorSpec]:
-    spans = [range(_size(first, values), _size(end, values)) for first, end in block.each.values()]
-    indexed = bool(names(block.when) & set(block.each))
-    if not indexed and not _size(block.when, values):
+def _block(block: Block, values: Values, texts: Mapping[str, str]) -> Iterator[Entry]:
+    """Entries of a block; what depends on the first index is worked out for each of its values."""
+    index = next(iter(block.each), None)
+    if index is None:
+        yield from _rows(block, values, (), texts)
         return
-    rows = [(row, _shape(row.shape, values)) for row in block.rows if _size(row.when, values)]
-    biased = {row.linear for row, _ in rows if row.linear is not None and _size(row.bias, values)}
-    dtype = values["model_dtype"]
-    for indices in product(*spans):
-        named = dict(zip(block.each, indices, strict=True))
-        if indexed and not _size(block.when, {**values, **named}):
-            continue
-        prefix = block.prefix.format(**named)
-        for row, shape in rows:
-            if row.linear is None:
-                yield TensorSpec(f"{prefix}{row.tensor}", row.dtype or dtype, shape)
-                continue
-            yield from _linear(f"{prefix}{row.linear}", row, shape, dtype, chosen)
-            if row.linear in biased:
-                yield TensorSpec(f"{prefix}{row.linear}.bias", dtype, shape[:1])
-
-
-def _linear(module: str, row: Row, shape: tuple[int, ...], dtype: str, chosen: StorageOf) -> Iterator[TensorSpec]:
-    stored = chosen(module)
-    if stored is None:
-        yield TensorSpec(f"{module}.weight", row.dtype or dtype, shape)
+    span = _span(block.each[index], values)
+    if not _mentioned(block) & values.names.depending(frozenset((index,))):
+        yield from _rows(block, values, ((index, span),), texts) if span else ()
         return
-    sizes = {"out": shape[0], "inp": shape[1]}
-    yield TensorSpec(f"{module}.weight", stored.weight, _shape(stored.shape, sizes))
-    for companion in stored.companions:
-        yield TensorSpec(f"{module}.{companion.suffix}", companion.dtype or dtype, _shape(companion.shape, sizes))
+    grouped: dict[Entry, list[int]] = {}
+    for number in span:
+        for entry in _rows(block, values.at(**{index: number}), ((index, ()),), texts):
+            grouped.setdefault(entry, []).append(number)
+    for entry, numbers in grouped.items():
+        yield entry._replace(indices=((index, tuple(numbers)), *entry.indices[1:]))
 
 
-def _shape(shape: list[Expression], values: Mapping[str, Any]) -> tuple[int, ...]:
-    return tuple(_size(dimension, values) for dimension in shape)
+def _mentioned(block: Block) -> frozenset[str]:
+    """Names the expressions of a block use, its first span aside."""
+    spans = [bound for pair in list(block.each.values())[1:] for bound in pair]
+    rows = [text for row in block.rows for text in (*row.shape, row.when, row.bias)]
+    return frozenset(name for text in (block.when, *spans, *rows) for name in names(text))
 
 
-def _size(expression: Expression, values: Mapping[str, Any]) -> int:
-    try:
-        return int(evaluate(expression, values))
-    except ExpressionError as error:
-        if error.missing is not None:
-            raise CheckpointError(f"config.json lacks {error.missing!r}, which sizes the tensors") from error
-        raise CheckpointError(f"config.json does not fit its family table: {error}") from error
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(f"config.json does not fit its family table: {expression!r} is no size") from error
+def _rows(
+    block: Block, values: Values, first: tuple[tuple[str, Sequence[int]], ...], texts: Mapping[str, str]
+) -> Iterator[Entry]:
+    if not size_of(block.when, values):
+        return
+    rest = tuple((name, _span(pair, values)) for name, pair in list(block.each.items())[1:])
+    braces = {**texts, **{name: f"{{{name}}}" for name in block.each}}
+    for row in block.rows:
+        if size_of(row.when, values):
+            yield from _row(row, f"{block.prefix}{row.name}".format_map(braces), (*first, *rest), values)
+
+
+def _row(row: Row, name: str, indices: tuple[tuple[str, Sequence[int]], ...], values: Values) -> Iterator[Entry]:
+    shape = shape_of(row.shape, values)
+    dtype = row.dtype or values["model_dtype"]
+    kind = LINEAR if row.linear is not None else EXPERTS if row.experts is not None else TENSOR
+    yield Entry(name, indices, dtype, shape, kind)
+    if row.linear is not None and size_of(row.bias, values):
+        yield Entry(f"{name}.bias", indices, dtype, shape[:1], TENSOR)
+
+
+def _span(pair: tuple[Expression, Expression], values: Mapping[str, Any]) -> range:
+    first, end = (size_of(bound, values) for bound in pair)
+    if end - first > _MOST:
+        raise CheckpointError(f"config.json does not fit its family table: {pair[1]!r} is {end:,}")
+    return range(first, end)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from ascend_compat.classify.config import ConfigView
 from ascend_compat.classify.kinds import HEADS, KV_HEADS, layer_kinds
+from ascend_compat.classify.stored_sizes import heads as stored_heads
+from ascend_compat.classify.stored_sizes import width
 from ascend_compat.classify.tensors import decoder_tensors, header_evidence, matching
 from ascend_compat.core.facts import TensorGroup
 from ascend_compat.core.finding import Evidence
@@ -17,12 +19,20 @@ HIDDEN = ("hidden_size", "n_embd", "d_model", "dim")
 QK_NORM = ("use_qk_norm", "qk_norm", "qk_layernorm", "use_qk_layernorm")
 QK_TENSORS = r"\.(q_norm|q_layernorm|query_layernorm|query_norm)\.weight$"
 _LISTS = ("layer_types", "layers_block_type", "hybrid_override_pattern", "hybrid_layer_pattern", "compress_ratios",
-          "full_attention_interval", "sliding_window_pattern", "block_configs", "no_rope_layers")  # fmt: skip
+          "full_attention_interval", "sliding_window_pattern", "block_configs", "no_rope_layers", "kda_layers",
+          "sparse_attention_freq", "attn_type_list")  # fmt: skip
+_SINKS = r"\.(sinks|attn_sink|attention_sink_bias)$"
+#: Index keys of sparse kinds, by the section of config.json that holds them.
+_INDEX = {"sparse_attention_config": ("sparse_index_dim", "sparse_num_index_heads")}
+_LATENT_NORMS = r"\.(kv_a_layernorm|kv_norm|kv_a_norm)\.weight$"
+_QUERY_NORMS = r"\.(q_a_layernorm|q_a_norm)\.weight$"
+_DOWN = r"\.(kv_a_proj_with_mqa|kv_a_proj|wkv_a|kv_down_proj)\.weight$"
 #: Sizes of windowed layers and of full layers where a hybrid model names them apart (MiMo-V2, Gemma 4).
 _SLIDING_NAMES = {"num_attention_heads": "swa_num_attention_heads", "num_key_value_heads": "swa_num_key_value_heads",
                   "head_dim": "swa_head_dim", "v_head_dim": "swa_v_head_dim"}  # fmt: skip
 _FULL_NAMES = {"num_key_value_heads": "num_global_key_value_heads", "head_dim": "global_head_dim"}
 _LATENT = (AttentionKind.MLA, AttentionKind.DSA)
+_INDEXED = (AttentionKind.DSA, AttentionKind.COMPRESSED, AttentionKind.BLOCK_SPARSE, AttentionKind.UNKNOWN)
 
 
 class _Latent(NamedTuple):
@@ -35,15 +45,20 @@ class _Latent(NamedTuple):
 
 def attention_groups(view: ConfigView, tensors: tuple[TensorGroup, ...], layers: int) -> tuple[AttentionGroup, ...]:
     """Layers with the same kind and key heads, in order of their first layer; those without attention are left out."""
-    heads_of = _block_heads(view, layers)
-    found: dict[tuple[AttentionKind, int | None], list[int]] = {}
+    heads_of, ratios = _block_heads(view, layers), view.per_layer(layers, "compress_ratios")
+    found: dict[tuple[AttentionKind, int | None, int | None], list[int]] = {}
     for layer, kind in enumerate(layer_kinds(view, tensors, layers)):
         if kind is not None:
             kv = heads_of.get(layer)
             grouped = kv is not None and kind is AttentionKind.MHA
-            found.setdefault((AttentionKind.GQA if grouped else kind, kv), []).append(layer)
+            ratio = ratios[layer] if ratios and kind is AttentionKind.COMPRESSED else None
+            key = (AttentionKind.GQA if grouped else kind, kv, ratio if isinstance(ratio, int) else None)
+            found.setdefault(key, []).append(layer)
     stack = decoder_tensors(tensors)
-    groups = (_group(view, stack, kind, tuple(own), kv) for (kind, kv), own in found.items())
+    groups = (
+        replace(_group(view, stack, kind, tuple(own), kv), compress_ratio=ratio)
+        for (kind, kv, ratio), own in found.items()
+    )
     counted = view.evidence("num_hidden_layers", "n_layer", "num_layers", "n_layers") or _seen(stack, "")
     return tuple(group if group.evidence else replace(group, evidence=counted) for group in groups)
 
@@ -66,6 +81,8 @@ def _group(
         return _gated_delta(view, stack, layers)
     if kind is AttentionKind.MAMBA:
         return _mamba(view, stack, layers)
+    if kind is AttentionKind.KDA:
+        return _delta(view, stack, layers)
     return _softmax(view, stack, kind, layers, kv)
 
 
@@ -77,6 +94,20 @@ def _gated_delta(view: ConfigView, stack: tuple[TensorGroup, ...], layers: tuple
         AttentionKind.GDN, layers, heads, kv_heads, key_dim, value_dim,
         conv_kernel=view.size("linear_conv_kernel_dim"), state_dtype=view.text("mamba_ssm_dtype"),
         evidence=(*view.evidence(*names, "mamba_ssm_dtype", *_LISTS), *_seen(stack, r"\.linear_attn\.")),
+    )  # fmt: skip
+
+
+def _delta(view: ConfigView, stack: tuple[TensorGroup, ...], layers: tuple[int, ...]) -> AttentionGroup:
+    """Kimi delta attention: its sizes lie in ``linear_attn_config``. Source: vLLM 0.23.0 models/kimi_linear.py."""
+    section = view.section("linear_attn_config") or ConfigView({}, nested=())
+    heads, head_dim, kernel = (
+        section.size("num_heads"),
+        section.size("head_dim"),
+        section.size("short_conv_kernel_size"),
+    )
+    said = (*section.evidence("num_heads", "head_dim", "short_conv_kernel_size"), *_seen(stack, r"\.A_log$"))
+    return AttentionGroup(
+        AttentionKind.KDA, layers, heads, heads, head_dim, head_dim, conv_kernel=kernel, evidence=said
     )  # fmt: skip
 
 
@@ -107,39 +138,44 @@ def _softmax(
     head_dim = _latent_head(own, nope) if latent else size(*HEAD_DIM) or _head_dim(view, stack, heads)
     if kind is not AttentionKind.UNKNOWN:
         _missing(view, {"num_attention_heads": heads, "head_dim": head_dim})
-    norms = matching(stack, QK_TENSORS)
-    indexed = kind in (AttentionKind.DSA, AttentionKind.UNKNOWN)
+    norms, kv = matching(stack, QK_TENSORS), kv or (None if latent else size(*KV_HEADS))
+    if heads is None and not latent:
+        heads, kv = stored_heads(view, stack, head_dim)
+    index_dim, index_heads, index_said = _index(view, kind)
     return AttentionGroup(
         kind,
         layers,
         heads=heads,
-        kv_heads=None if latent else kv or size(*KV_HEADS) or (heads if kind is AttentionKind.MHA else None),
+        kv_heads=None if latent else kv or (heads if kind is AttentionKind.MHA else None),
         head_dim=head_dim,
         v_head_dim=size("v_head_dim"),
         kv_lora_rank=own.kv_rank,
         q_lora_rank=own.q_rank,
         qk_rope_head_dim=own.rope,
         qk_nope_head_dim=nope,
-        index_head_dim=size("index_head_dim") if indexed else None,
-        index_heads=size("index_n_heads") if indexed else None,
+        index_head_dim=index_dim,
+        index_heads=index_heads,
         window=size("sliding_window", "attention_chunk_size", "window_size") if kind is AttentionKind.SLIDING else None,
         qk_norm=bool(norms) if stack else view.flag(*QK_NORM),
         output_gate=view.flag("attn_output_gate", "attention_output_gate"),
+        sinks=bool(matching(stack, _SINKS)) if stack else None,
         evidence=(
             *view.evidence(*HEADS, *KV_HEADS, *HEAD_DIM, *renamed.values(), *QK_NORM, *_LISTS, "kv_lora_rank",
-                           "q_lora_rank", "qk_rope_head_dim", "index_topk", "index_n_heads", "sliding_window"),
+                           "q_lora_rank", "qk_rope_head_dim", "index_topk", "index_n_heads", "index_head_dim",
+                           "sliding_window"),
+            *index_said,
             *(header_evidence(group) for group in norms[:1]),
-            *_seen(stack, r"\.kv_a_proj_with_mqa\.|\.indexer\." if latent else r"\.(k_proj|qkv_proj|wk)\."),
+            *_seen(stack, r"\.(kv_a_proj\w*|wkv_a)\.|\.indexer\." if latent else r"\.(k_proj|qkv_proj|wk|wkv)\."),
         ),
     )  # fmt: skip
 
 
 def _latent_sizes(view: ConfigView, stack: tuple[TensorGroup, ...]) -> _Latent:
     """Ranks of the latents: declared, else the widths of their norms; the rope part is what the projection has more."""
-    kv_rank = view.size("kv_lora_rank") or _width(stack, r"\.kv_a_layernorm\.weight$")
-    q_rank = view.size("q_lora_rank") or _width(stack, r"\.q_a_layernorm\.weight$")
+    kv_rank = view.size("kv_lora_rank") or width(stack, _LATENT_NORMS)
+    q_rank = view.size("q_lora_rank") or width(stack, _QUERY_NORMS)
     rope = view.size("qk_rope_head_dim")
-    rows = _width(stack, r"\.kv_a_proj_with_mqa\.weight$")
+    rows = width(stack, _DOWN)
     if rope is None and kv_rank and rows and rows > kv_rank:
         rope = rows - kv_rank
     _missing(view, {"kv_lora_rank": kv_rank, "qk_rope_head_dim": rope})
@@ -152,7 +188,7 @@ def _latent_head(own: _Latent, nope: int | None) -> int | None:
 
 def _head_dim(view: ConfigView, stack: tuple[TensorGroup, ...], heads: int | None) -> int | None:
     """Elements of a head without a field for it: the width of a per-head norm, else hidden size over heads."""
-    hidden, norm = view.size(*HIDDEN), _width(stack, QK_TENSORS)
+    hidden, norm = view.size(*HIDDEN), width(stack, QK_TENSORS)
     if norm and (not hidden or norm < hidden):
         return norm
     if heads and hidden and hidden % heads == 0:
@@ -160,10 +196,16 @@ def _head_dim(view: ConfigView, stack: tuple[TensorGroup, ...], heads: int | Non
     return None
 
 
-def _width(stack: tuple[TensorGroup, ...], pattern: str) -> int | None:
-    """First dimension shared by all groups of a pattern, ``None`` when there is none or they differ."""
-    sizes = {group.shape[0] for group in matching(stack, pattern) if group.shape}
-    return sizes.pop() if len(sizes) == 1 else None
+def _index(view: ConfigView, kind: AttentionKind) -> tuple[int | None, int | None, tuple[Evidence, ...]]:
+    """Size and number of the index keys of a sparse kind, with the section's fields that say so."""
+    if kind not in _INDEXED:
+        return None, None, ()
+    for name, fields in _INDEX.items():
+        section = view.section(name)
+        if section is not None:
+            sizes = [section.size(field) for field in fields]
+            return sizes[0], sizes[1], section.evidence(*fields)
+    return view.size("index_head_dim"), view.size("index_n_heads"), ()
 
 
 def _seen(stack: tuple[TensorGroup, ...], pattern: str) -> tuple[Evidence, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ascend_compat.classify.config import ConfigView, short
+from ascend_compat.classify.stored_sizes import KEY, QUERY, width
 from ascend_compat.classify.tensors import decoder_tensors, layers_of, matching
 from ascend_compat.core.facts import TensorGroup
 from ascend_compat.core.profile import AttentionKind
@@ -13,7 +14,8 @@ Kinds = list[AttentionKind | None]
 
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 KV_HEADS = ("num_key_value_heads", "num_kv_heads", "n_kv_heads", "n_head_kv", "multi_query_group_num")
-LATENT = r"\.(kv_a_proj_with_mqa|kv_a_layernorm|kv_b_proj)\."
+#: Down- and up-projections of a shared latent, as transformers, DeepSeek's own code and other trees spell them.
+LATENT = r"\.(kv_a_proj(_with_mqa)?|kv_a_layernorm|kv_b_proj|wkv_a|wkv_b|kv_down_proj|kv_up_proj)\."
 LINEAR = ("linear_num_value_heads", "linear_num_key_heads")
 
 #: ``layer_types`` entries with one meaning. ``None``: the layer mixes no tokens (an MLP or experts alone).
@@ -63,8 +65,7 @@ def full_kind(view: ConfigView, tensors: tuple[TensorGroup, ...]) -> AttentionKi
         return AttentionKind.ENCODER
     heads, kv = view.size(*HEADS), view.size(*KV_HEADS)
     if heads is None:
-        view.unknown.setdefault("attention", "the number of heads is not declared")
-        return AttentionKind.UNKNOWN
+        return _by_projections(view, stack)
     if view.flag("multi_query") and kv is None:
         return AttentionKind.MQA
     if kv is None or kv == heads:
@@ -72,13 +73,24 @@ def full_kind(view: ConfigView, tensors: tuple[TensorGroup, ...]) -> AttentionKi
     return AttentionKind.MQA if kv == 1 else AttentionKind.GQA
 
 
+def _by_projections(view: ConfigView, stack: tuple[TensorGroup, ...]) -> AttentionKind:
+    """The kind by the rows of query and key projections, where no number of heads is declared."""
+    rows, keys = width(stack, QUERY), width(stack, KEY)
+    if not rows or not keys:
+        view.unknown.setdefault("attention", "the number of heads is not declared")
+        return AttentionKind.UNKNOWN
+    kind = AttentionKind.MHA if rows == keys else AttentionKind.GQA
+    view.unknown["num_attention_heads"] = f"not declared; {rows} query rows and {keys} key rows say {kind.value}"
+    return kind
+
+
 def linear_kind(view: ConfigView, tensors: tuple[TensorGroup, ...]) -> AttentionKind:
-    """Gated delta net where its sizes or tensors say so; other linear attentions are not told apart."""
+    """Gated delta net where its sizes or tensors say so, else linear attention of a kind that is not told apart."""
     gated = view.size(*LINEAR) or matching(tensors, r"\.linear_attn\.(in_proj_(qkv|ba|b)|A_log)")
     if gated:
         return AttentionKind.GDN
     view.unknown["attention"] = "linear attention whose sizes (linear_num_value_heads) are not declared"
-    return AttentionKind.UNKNOWN
+    return AttentionKind.LINEAR
 
 
 def _listed(view: ConfigView, tensors: tuple[TensorGroup, ...], layers: int, full: AttentionKind) -> Kinds | None:
@@ -114,7 +126,7 @@ def _compressed(view: ConfigView, layers: int) -> Kinds | None:
     found = sorted({ratio for ratio in ratios if isinstance(ratio, int) and ratio > 0})
     if found:
         view.unknown["attention"] = f"keys compressed by {', '.join(map(str, found[:4]))} (compress_ratios)"
-    return [AttentionKind.SLIDING if ratio == 0 else AttentionKind.UNKNOWN for ratio in ratios]
+    return [AttentionKind.SLIDING if ratio == 0 else AttentionKind.COMPRESSED for ratio in ratios]
 
 
 def _blocks(view: ConfigView, layers: int, full: AttentionKind) -> Kinds | None:
@@ -162,16 +174,16 @@ def _switched(view: ConfigView, layers: int, full: AttentionKind) -> Kinds | Non
     sparse = section.per_layer(layers, "sparse_attention_freq") if section else []
     if any(value == 1 for value in sparse):
         view.unknown["attention"] = "block-sparse attention with its own index keys (sparse_attention_config)"
-        return [AttentionKind.UNKNOWN if value == 1 else full for value in sparse]
+        return [AttentionKind.BLOCK_SPARSE if value == 1 else full for value in sparse]
     section = view.section("linear_attn_config")
     delta = {n for n in section.items("kda_layers") if isinstance(n, int)} if section else set()
     if delta:  # Kimi-Linear counts layers from 1.
         view.unknown["attention"] = "Kimi delta attention (linear_attn_config.kda_layers)"
-        return [AttentionKind.UNKNOWN if layer + 1 in delta else full for layer in range(layers)]
+        return [AttentionKind.KDA if layer + 1 in delta else full for layer in range(layers)]
     switches = view.per_layer(layers, "attn_type_list")
     if switches and any(value != 1 for value in switches):
         view.unknown["attention"] = "linear attention of a kind that attn_type_list does not name"
-        return [full if value == 1 else AttentionKind.UNKNOWN for value in switches]
+        return [full if value == 1 else AttentionKind.LINEAR for value in switches]
     return None
 
 

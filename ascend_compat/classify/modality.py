@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from ascend_compat.classify.config import ConfigView
-from ascend_compat.classify.tensors import layers_of
+from ascend_compat.classify.tensors import header_evidence, layers_of
 from ascend_compat.core.facts import TensorGroup
 from ascend_compat.core.profile import VisionProfile
 
@@ -55,5 +55,9 @@ def _tower(view: ConfigView, tensors: tuple[TensorGroup, ...], kind: _Kind) -> V
         hidden_size=config.size(*_HIDDEN),
         heads=config.size(*_HEADS),
         bytes=sum(sizes.values()),
-        dtype=max(sizes, key=lambda name: (sizes[name], name)) if sizes else None,
+        dtype=max(sizes, key=lambda name: (sizes[name], name)) if sizes else config.text("dtype", "torch_dtype"),
+        evidence=(
+            *config.evidence(*_LAYERS, *_HIDDEN, *_HEADS, "dtype", "torch_dtype"),
+            *(header_evidence(group) for group, _ in groups[:1]),
+        ),
     )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ascend_compat.classify.config import ConfigView
 from ascend_compat.classify.findings import contradiction
 from ascend_compat.classify.moe_layers import FIELDS, declared_layers
+from ascend_compat.classify.router import router
 from ascend_compat.classify.tensors import decoder_tensors, header_evidence, matching
 from ascend_compat.core.facts import TensorGroup
 from ascend_compat.core.finding import Finding
@@ -58,6 +59,7 @@ def moe_profile(
     if width is None:
         view.unknown["moe_intermediate_size"] = "neither config.json nor the tensors say it"
     shared, shared_width = _shared(view, tensors, width)
+    chooser, said = router(view, tensors)
     return MoeProfile(
         routed=count,
         shared=shared,
@@ -67,9 +69,11 @@ def moe_profile(
         layers=holding,
         dense_layers=tuple(n for n in range(layers) if n not in set(holding) and not _is_mixer(view, layers, n)),
         fused_tensors=stored.fused,
+        router=chooser,
         evidence=(
             *view.evidence(*ROUTED, *SHARED, *TOP_K, *WIDTH, *SHARED_WIDTH, *FIELDS),
             *(header_evidence(group) for group in stored.groups[:1]),
+            *said,
         ),
     ), tuple(_contradictions(view, stored, declared, by_config, layers))
 

@@ -14,7 +14,7 @@ def parameters(facts: CheckpointFacts, profile: QuantProfile, unknown: dict[str,
 
     ``None`` with a reason in ``unknown`` without tensors, or when a packed weight's width is not declared.
     """
-    if not facts.has_weights or not facts.tensors:
+    if not facts.tensors:
         unknown["parameters"] = "no tensor was read"
         return None
     arguments: dict[str, QuantArgs | None] = {name: g.weights for g in profile.groups for name in g.modules}

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ascend_compat.classify.attention import HIDDEN, attention_groups
-from ascend_compat.classify.body import ACTIVATION, LAYERS, attention_bias, layer_count, norms, tied
+from ascend_compat.classify.body import ACTIVATION, LAYERS, attention_bias, layer_count, mlp, norms, tied
 from ascend_compat.classify.config import ConfigView
 from ascend_compat.classify.consistency import shape_findings
+from ascend_compat.classify.extras import adapters, drafter, output_heads
 from ascend_compat.classify.modality import towers
 from ascend_compat.classify.moe import moe_profile
 from ascend_compat.classify.parameters import parameters
 from ascend_compat.classify.positions import rope
 from ascend_compat.classify.quant.audit import audit
 from ascend_compat.classify.quant.formats import quantization
+from ascend_compat.classify.sources import sources
 from ascend_compat.classify.speculative import mtp_findings, mtp_profile
+from ascend_compat.classify.stored_sizes import dense_width, hidden_size, vocabulary
 from ascend_compat.classify.tensors import decoder_prefix
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Evidence
@@ -36,29 +39,39 @@ def classify(facts: CheckpointFacts) -> ModelProfile:
     beyond = frozenset(mtp.layers) if mtp and mtp.prefix == f"{stack}.*" else frozenset()
     moe, moe_findings = moe_profile(view, facts.tensors, layers or 0, beyond)
     attention = attention_groups(view, facts.tensors, layers or 0)
-    positions, rotary = rope(view, attention)
+    positions = rope(view, attention)
     declared = quantization(facts)
+    activation = view.text(*ACTIVATION)
+    block, block_said = mlp(facts.tensors, activation)
+    heads, heads_said = output_heads(view, facts)
+    lora, lora_said = adapters(facts)
+    drafts, drafts_said = drafter(facts)
+    seen = towers(view, facts.tensors)
     profile = ModelProfile(
         architecture=_architecture(view, facts),
         model_type=_model_type(view),
         text_config_path=view.text_path,
         dtype=view.text(*_DTYPE),
-        hidden_size=view.size(*HIDDEN),
+        hidden_size=view.size(*HIDDEN) or hidden_size(view, facts.tensors),
         layers=layers,
-        vocab_size=view.size("vocab_size", "padded_vocab_size"),
-        intermediate_size=view.size(*_DENSE),
+        vocab_size=view.size("vocab_size", "padded_vocab_size") or vocabulary(view, facts.tensors),
+        intermediate_size=view.size(*_DENSE) or dense_width(view, facts.tensors),
         max_positions=view.size(*_POSITIONS),
         tied_embeddings=tied(view, facts.tensors),
         attention=attention,
         moe=moe,
         mtp=mtp,
         quantization=declared.profile,
-        towers=towers(view, facts.tensors),
-        rope=positions,
+        towers=seen,
+        rope=positions.pairs,
         norm=norms(view, facts.tensors),
-        activation=view.text(*ACTIVATION),
+        activation=activation,
         attention_bias=attention_bias(view, facts.tensors),
-        rotary_dim=rotary,
+        rotary_dim=positions.rotated,
+        mlp=block,
+        heads=heads,
+        drafter=drafts,
+        adapters=lora,
         parameters=parameters(facts, declared.profile, view.unknown),
         findings=(
             *moe_findings,
@@ -68,7 +81,19 @@ def classify(facts: CheckpointFacts) -> ModelProfile:
         ),
         evidence=_evidence(view),
     )
-    return _with_unknown(profile, view, dict(declared.reasons))
+    parts = {
+        "attention": tuple(dict.fromkeys(item for group in attention for item in group.evidence)),
+        "rope": positions.evidence,
+        "moe": moe.evidence if moe else (),
+        "mtp": mtp.evidence if mtp else (),
+        "modalities": tuple(item for tower in seen for item in tower.evidence),
+        "mlp": (*block_said, *view.evidence(*_DENSE)),
+        "heads": heads_said,
+        "adapters": lora_said,
+        "drafter": drafts_said,
+    }
+    said = sources(view, facts.tensors, {name: found for name, found in parts.items() if found})
+    return _with_unknown(replace(profile, sources=said), view, dict(declared.reasons))
 
 
 def _with_unknown(profile: ModelProfile, view: ConfigView, reasons: dict[str, str]) -> ModelProfile:

@@ -46,6 +46,7 @@ def mtp_profile(view: ConfigView, tensors: tuple[TensorGroup, ...], layers: int)
         bytes=sum(part.bytes for part in parts),
         own_embedding=any(re.search(r"\.(embed_tokens|emb\.tok_emb|embed)\.weight$", name) for name in names),
         own_head=any(re.search(r"\.(shared_head\.(head|output)|lm_head|head)\.weight$", name) for name in names),
+        kind="nextn" if parts and not own else "mtp",
         evidence=(*view.evidence(*DECLARED), *(header_evidence(part.group) for part in parts[:1])),
     )
 

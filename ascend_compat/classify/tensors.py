@@ -44,7 +44,16 @@ def decoder_tensors(groups: Iterable[TensorGroup]) -> tuple[TensorGroup, ...]:
     return tuple(g for g in known if prefix is not None and g.template.startswith(f"{prefix}.*."))
 
 
+def outer_tensors(groups: Iterable[TensorGroup]) -> tuple[TensorGroup, ...]:
+    """Groups outside numbered layers, towers and drafters: embedding, last norm, heads."""
+    return tuple(
+        g for g in groups if not g.layers and not re.search(TOWER, g.template) and not re.search(DRAFT, g.template)
+    )
+
+
 def header_evidence(group: TensorGroup) -> Evidence:
     """A tensor template as evidence."""
     text = f"{group.template}: {group.dtype} {list(group.shape)} x {group.count}"
+    if group.computed:
+        return Evidence(EvidenceKind.CONFIG, "config.json", None, f"computed {text}")
     return Evidence(EvidenceKind.HEADER, INDEX, None, text)

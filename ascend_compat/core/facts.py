@@ -16,7 +16,8 @@ class TensorGroup:
 
     ``template`` is the tensor name with every purely numeric component replaced by ``*``
     (``model.layers.*.mlp.experts.*.gate_proj.weight``). ``layers`` holds the sorted values of the first ``*``
-    (empty when the name has none), so ``count == len(layers) * per_layer``.
+    (empty when the name has none), so ``count == len(layers) * per_layer``. ``computed`` says that the configuration
+    was the source and no header.
     """
 
     template: str
@@ -25,6 +26,7 @@ class TensorGroup:
     count: int
     bytes: int
     layers: tuple[int, ...] = ()
+    computed: bool = False
 
     @property
     def per_layer(self) -> int:
@@ -48,12 +50,27 @@ class TensorGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class TableNote:
+    """How the tensor table of a checkpoint without headers was made.
+
+    ``level`` is ``verified``, ``documented`` or ``inferred``, as the table says of itself; ``missing`` is why there is
+    no table (then ``source`` is empty). ``fields`` are the fields of config.json that sized it, with their values.
+    """
+
+    source: str
+    level: str
+    fields: tuple[str, ...] = ()
+    missing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointFacts:
     """Everything read from a checkpoint, nothing interpreted.
 
-    ``config`` is ``config.json`` as parsed. ``tensors`` is empty and ``has_weights`` false when there is no
-    safetensors file. ``quant_description`` is ModelSlim's ``quant_model_description.json``, ``hf_quant_config``
-    ModelOpt's file; ``None`` when the file is absent. ``problems`` is the damage that was found (AC1xx).
+    ``config`` is ``config.json`` as parsed. ``has_weights`` is false when there is no safetensors file; ``tensors``
+    is then empty, or computed from the configuration, and ``table`` says how. ``quant_description`` is ModelSlim's
+    ``quant_model_description.json``, ``hf_quant_config`` ModelOpt's file; ``None`` when the file is absent.
+    ``problems`` is the damage that was found (AC1xx).
     """
 
     spec: str
@@ -68,6 +85,7 @@ class CheckpointFacts:
     hf_quant_config: Mapping[str, Any] | None = None
     generation_config: Mapping[str, Any] | None = None
     problems: tuple[Finding, ...] = ()
+    table: TableNote | None = None
 
     @property
     def tensor_count(self) -> int:

@@ -17,11 +17,31 @@ class AttentionKind(Word):
     MLA = "mla"
     DSA = "dsa"
     SLIDING = "sliding-window"
+    COMPRESSED = "compressed"
+    BLOCK_SPARSE = "block-sparse"
     GDN = "gdn"
+    KDA = "kda"
+    LINEAR = "linear-attention"
     MAMBA = "mamba"
     CROSS = "cross-attention"
     ENCODER = "encoder-only"
     UNKNOWN = "unknown"
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether a layer keeps a state of fixed size instead of keys."""
+        return self in (AttentionKind.GDN, AttentionKind.KDA, AttentionKind.LINEAR, AttentionKind.MAMBA)
+
+    @property
+    def counted(self) -> bool:
+        """Whether a formula for the cache of this kind is known."""
+        return self not in _UNCOUNTED
+
+
+_UNCOUNTED = frozenset(
+    (AttentionKind.COMPRESSED, AttentionKind.BLOCK_SPARSE, AttentionKind.KDA, AttentionKind.LINEAR,
+     AttentionKind.UNKNOWN)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +49,7 @@ class AttentionGroup:
     """Layers with the same attention; sizes are heads and elements, ``None`` where the kind has no such thing.
 
     GDN: ``heads`` are value heads, ``kv_heads`` key heads, ``head_dim`` the key dim, ``v_head_dim`` the value dim.
+    Compressed: one key stands for ``compress_ratio`` tokens. ``sinks``: a learned logit per head beside the keys.
     """
 
     kind: AttentionKind
@@ -48,12 +69,31 @@ class AttentionGroup:
     state_dtype: str | None = None
     qk_norm: bool | None = None
     output_gate: bool | None = None
+    compress_ratio: int | None = None
+    sinks: bool | None = None
     evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
+class Router:
+    """How tokens choose experts; ``None`` where neither configuration nor tensors say it.
+
+    ``score`` is the function of the logits, ``groups`` of experts of which ``top_groups`` are kept; ``zero_experts``
+    compute nothing, ``hash_layers`` choose by token id. ``dtype`` is that of the stored weight.
+    """
+
+    score: str | None = None
+    groups: int | None = None
+    top_groups: int | None = None
+    correction_bias: bool | None = None
+    dtype: str | None = None
+    zero_experts: int | None = None
+    hash_layers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MoeProfile:
-    """Experts: counts per layer, sizes in elements, and which layers hold them."""
+    """Experts: counts per layer, sizes in elements, which layers hold them, and what chooses among them."""
 
     routed: int
     shared: int
@@ -63,12 +103,15 @@ class MoeProfile:
     layers: tuple[int, ...]
     dense_layers: tuple[int, ...]
     fused_tensors: bool = False
+    router: Router | None = None
     evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class MtpProfile:
     """Multi-token prediction: what the configuration declares and what the tensors hold.
+
+    ``kind`` is ``mtp`` for a namespace of its own, ``nextn`` for layers numbered on after the decoder's last.
 
     ``layers`` are layer indices of the MTP tensors in their own namespace; ``prefix`` is the name template they share
     (``model.layers.*`` or ``mtp.layers.*``). ``tensors`` counts them, ``bytes`` sums them.
@@ -81,6 +124,7 @@ class MtpProfile:
     bytes: int
     own_embedding: bool = False
     own_head: bool = False
+    kind: str = "mtp"
     evidence: tuple[Evidence, ...] = ()
 
     @property
@@ -146,13 +190,25 @@ class VisionProfile:
     heads: int | None
     bytes: int
     dtype: str | None
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutputHead:
+    """A head beside the vocabulary: ``score``, ``reward``, ``value``, ``pooling``; ``name`` is where it is said."""
+
+    kind: str
+    name: str
+    outputs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelProfile:
     """The whole model.
 
-    A size that neither configuration nor tensors say is ``None``, with its reason in ``unknown``.
+    ``mlp`` is the dense or expert block in words. ``drafter`` names what the whole checkpoint drafts with, ``None``
+    for a model of its own; ``adapters`` are LoRA files or tensors in it. ``sources`` holds for every answer where it
+    was read. A size that neither configuration nor tensors say is ``None``, with its reason in ``unknown``.
     """
 
     architecture: str | None
@@ -176,6 +232,11 @@ class ModelProfile:
     attention_bias: bool | None = None
     rotary_dim: int | None = None
     parameters: int | None = None
+    mlp: str | None = None
+    heads: tuple[OutputHead, ...] = ()
+    drafter: str | None = None
+    adapters: tuple[str, ...] = ()
+    sources: tuple[tuple[str, tuple[Evidence, ...]], ...] = ()
     findings: tuple[Finding, ...] = ()
     unknown: tuple[tuple[str, str], ...] = ()
     evidence: tuple[Evidence, ...] = ()

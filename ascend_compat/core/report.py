@@ -6,6 +6,21 @@ from typing import Any
 
 from pydantic import Field
 
+from ascend_compat.core.architecture_parts import (
+    ArchitecturePart as ArchitecturePart,
+)
+from ascend_compat.core.architecture_parts import (
+    AttentionRow as AttentionRow,
+)
+from ascend_compat.core.architecture_parts import (
+    HeadRow as HeadRow,
+)
+from ascend_compat.core.architecture_parts import (
+    MoePart as MoePart,
+)
+from ascend_compat.core.architecture_parts import (
+    TowerRow as TowerRow,
+)
 from ascend_compat.core.memory_parts import (
     AlternativeRow as AlternativeRow,
 )
@@ -56,8 +71,23 @@ class FindingRow(Part):
     conditional: bool = False
 
 
+class TablePart(Part):
+    """How the tensor table was made where no header was read: ``level`` is verified, documented or inferred.
+
+    ``fields`` are the fields of config.json that sized it; ``missing`` says why there is no table.
+    """
+
+    source: str
+    level: str
+    fields: list[str] = Field(default_factory=list)
+    missing: str | None = None
+
+
 class ModelPart(Part):
-    """What was analysed. ``parameters`` counts logical weights where the format allows it, else ``null``."""
+    """What was analysed. ``parameters`` counts logical weights where the format allows it, else ``null``.
+
+    ``table`` is ``null`` where headers were read; else sizes and dtypes are those of the table it describes.
+    """
 
     spec: str
     name: str
@@ -72,6 +102,7 @@ class ModelPart(Part):
     has_weights: bool
     dtypes: dict[str, int]
     shards: int = 0
+    table: TablePart | None = None
 
 
 class TargetPart(Part):
@@ -85,53 +116,6 @@ class TargetPart(Part):
     npu_memory_bytes: int
     npus_per_node: int
     pack_digest: str
-
-
-class AttentionRow(Part):
-    """Layers of one attention kind; absent sizes are ``null``."""
-
-    kind: str
-    layers: int
-    heads: int | None = None
-    kv_heads: int | None = None
-    head_dim: int | None = None
-    v_head_dim: int | None = None
-    kv_lora_rank: int | None = None
-    window: int | None = None
-    qk_norm: bool | None = None
-
-
-class MoePart(Part):
-    """Experts of the model; ``layers`` counts MoE layers, ``dense_layers`` those without experts."""
-
-    routed: int
-    shared: int
-    top_k: int | None
-    intermediate_size: int
-    layers: int
-    dense_layers: int
-
-
-class ArchitecturePart(Part):
-    """The model's structure. ``registered`` is the registry entry of the release, ``null`` when there is none."""
-
-    family: str | None
-    hidden_size: int | None
-    layers: int | None
-    vocab_size: int | None
-    intermediate_size: int | None
-    max_positions: int | None
-    tied_embeddings: bool
-    attention: list[AttentionRow]
-    moe: MoePart | None
-    modalities: list[str]
-    rope: dict[str, str]
-    norm: list[str]
-    activation: str | None
-    attention_bias: bool | None
-    registered: str | None
-    registered_at: str | None
-    unknown: dict[str, str] = Field(default_factory=dict)
 
 
 class QuantRow(Part):
@@ -163,7 +147,10 @@ class QuantizationPart(Part):
 
 
 class MtpPart(Part):
-    """Multi-token prediction: declared layers, present tensors, and the draft architecture of the release."""
+    """Multi-token prediction: declared layers, present tensors, and the draft architecture of the release.
+
+    ``kind`` is ``mtp`` (a namespace of its own) or ``nextn`` (layers numbered on); ``prefix`` what the tensors share.
+    """
 
     declared: int
     present: bool
@@ -172,6 +159,10 @@ class MtpPart(Part):
     draft_architecture: str | None
     registered: bool | None
     at: str | None
+    kind: str = "mtp"
+    prefix: str | None = None
+    own_embedding: bool | None = None
+    own_head: bool | None = None
 
 
 class OperatorRow(Part):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ascend_compat.classify.tensors import header_evidence
 from ascend_compat.core.facts import TensorGroup
 from ascend_compat.core.finding import Evidence, EvidenceKind
 from ascend_compat.core.target import Target
@@ -88,12 +89,7 @@ def _stored(
     for index, part in enumerate(stored):
         keeps = tensor.dtype is None or rules.casts.keeps(part.dtype, dtype, name)
         fits = _fits(group, tensor, stored)
-        header = Evidence(
-            EvidenceKind.HEADER,
-            "model.safetensors.index.json",
-            None,
-            f"{part.template}: {part.dtype} {list(part.shape)}",
-        )
+        header = header_evidence(part)
         # A tensor that does not fit is a node of its own: modules of other shapes may store the same dtype.
         stored_as = f"stored:{part.dtype}" if fits is not False else f"stored:{part.dtype}:{part.template}"
         add(

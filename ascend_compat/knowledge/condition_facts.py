@@ -69,7 +69,7 @@ class Facts:
             "attention.heads_per_rank": _unique(n // tp if n else None for n in heads) if tp and kinds else None,
             "moe": (profile.moe is not None,),
             "moe.experts": (profile.moe.routed,) if profile.moe else (),
-            "mtp": (profile.mtp is not None and profile.mtp.present,) if self.checkpoint.has_weights else None,
+            "mtp": (profile.mtp is not None and profile.mtp.present,) if self.checkpoint.tensors else None,
             "mtp.float": (any(item.code == "AC327" for item in profile.findings),),
         }
 
@@ -77,7 +77,7 @@ class Facts:
     def _quantization(self) -> dict[str, Fact]:
         declared = self.profile.quantization
         modules = [module for group in declared.groups for module in group.modules]
-        stored = self.checkpoint.has_weights or declared.method is None
+        stored = bool(self.checkpoint.tensors) or declared.method is None
         places = _unique(self._place(module) for module in modules)
         return {
             "quantization.method": (declared.method or "none",),

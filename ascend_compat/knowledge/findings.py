@@ -52,10 +52,11 @@ def _stores(edge: dict[str, Any], path: tuple[str, ...], evidence: tuple[Evidenc
         )  # fmt: skip
     if detail.get("absent") or detail.get("unplaced"):
         code = "AC311" if detail.get("absent") else "AC310"
-        params = {} if detail.get("absent") else _params(edge, "template", "stored", "count")
+        params = _params(edge, "reason") if detail.get("absent") else _params(edge, "template", "stored", "count")
+        variant = "AC311.inferred" if detail.get("guessed") else code
         return Finding(
             code, Severity.BLOCKER, Effect.NONE, Basis.SOURCE, str(detail.get("template", "safetensors")),
-            Message(code, params), evidence, None, path,
+            Message(variant, params), evidence, None, path,
             undetermined=True,
         )  # fmt: skip
     if "keeps" not in detail:
@@ -120,9 +121,10 @@ def _active(edge: dict[str, Any], path: tuple[str, ...], evidence: tuple[Evidenc
 
 
 def _registered(edge: dict[str, Any], path: tuple[str, ...], evidence: tuple[Evidence, ...]) -> Finding:
+    variant = "AC201.fallback" if edge["ok"] is None else "AC201"
     return Finding(
         "AC201", Severity.BLOCKER, Effect.FAILS_AT_STARTUP, Basis.SOURCE, str(edge["detail"]["name"]),
-        Message("AC201", _params(edge, "name")), evidence, None, path,
+        Message(variant, _params(edge, "name")), evidence, None, path, undetermined=edge["ok"] is None,
     )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def build_graph(
 
     graph: DiGraph[str] = networkx.DiGraph()
     graph.add_node(ROOT, kind="checkpoint")
-    _architecture(graph, pack, profile)
+    _architecture(graph, pack, facts, profile)
     method = _method(graph, facts, match)
     _dtype(graph, rules, target, match)
     for group in match.groups:
@@ -48,7 +48,7 @@ def build_graph(
     return graph
 
 
-def _architecture(graph: DiGraph[str], pack: Mapping[str, Any], profile: ModelProfile) -> None:
+def _architecture(graph: DiGraph[str], pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelProfile) -> None:
     name = profile.architecture
     declared = config_evidence("architectures", str(name))
     if name is None:
@@ -65,7 +65,21 @@ def _architecture(graph: DiGraph[str], pack: Mapping[str, Any], profile: ModelPr
     else:
         place = next((e["at"] for e in pack.get("architectures", {}).values() if "at" in e), None)
         registry = (place or "vllm/model_executor/models/registry.py").rpartition(":")[0]
-        add(graph, node, "registry", "registered-in", at(registry or place, f"{name} is absent"), ok=False, name=name)
+        backend = _fallback(pack, facts)
+        evidence = at(backend) if backend else at(registry or place, f"{name} is absent")
+        add(graph, node, "registry", "registered-in", evidence, ok=None if backend else False, name=name)
+
+
+def _fallback(pack: Mapping[str, Any], facts: CheckpointFacts) -> str | None:
+    """Where the release names the backend that runs a model's own code, for a model that brings some (``auto_map``).
+
+    Source: vLLM 0.30.0 model_executor/models/registry.py, ``_try_resolve_transformers``.
+    """
+    brought = facts.config.get("auto_map")
+    if not isinstance(brought, Mapping) or not any(str(name).startswith("AutoModel") for name in brought):
+        return None
+    known = pack.get("architectures", {}).values()
+    return next((str(e["at"]) for e in known if e.get("kind") == "transformers" and "at" in e), None)
 
 
 def _method(graph: DiGraph[str], facts: CheckpointFacts, match: Match) -> str:
@@ -154,10 +168,13 @@ def _group(graph: DiGraph[str], rules: Rules, target: Target, match: Match, grou
 
 def _unjudged(graph: DiGraph[str], facts: CheckpointFacts, match: Match) -> None:
     """What no step above looked at and a verdict would need: absent headers, quantized tensors without a module."""
-    if not facts.has_weights:
+    note = facts.table
+    if not facts.tensors or (note is not None and note.level == "inferred"):
         evidence = config_evidence("", "no safetensors header was read")
-        add(graph, ROOT, "tensors:?", "stores-as", evidence, ok=None, absent=True)
-    for group in match.lost:
+        reason = note.missing or note.source if note is not None else "no safetensors header was read"
+        add(graph, ROOT, "tensors:?", "stores-as", evidence, ok=None, absent=True, reason=reason,
+            guessed=bool(facts.tensors))  # fmt: skip
+    for group in match.lost if match.tree.leaves else ():  # of an architecture nobody knows, the registry says enough
         if group.dtype in QUANTIZED_DTYPES and group.parameter in WEIGHTS:
             header = header_evidence(group)
             add(

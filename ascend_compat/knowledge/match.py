@@ -93,7 +93,7 @@ def match(
     dtype = _dtype(profile, launch)
     device_type, version = device_of(pack, target.soc)
     tree = ModuleTree(pack, profile.architecture or "", facts.config)
-    buckets, lost = fill(tree, facts, profile) if facts.has_weights else (_imagined(tree, profile), [])
+    buckets, lost = fill(tree, facts, profile) if facts.tensors else (_imagined(tree, profile), [])
     known = files or CheckpointFiles(facts)
     asked = [
         (bucket, layers)
@@ -189,7 +189,7 @@ def _group(
     """What the first of the layers is given."""
     prefix = concrete(bucket.leaf.path, layers[0])
     spec = module_spec(bucket, prefix, profile, pack, replay.environment.device_type.lstrip("_"))
-    outcome = replay.layer(spec, allocate=facts.has_weights)
+    outcome = replay.layer(spec, allocate=bool(facts.tensors))
     group = GroupOutcome(bucket, tuple(n for n in layers if n is not None), prefix, outcome)
     _explain(replay, group)
     known = pack.get("scheme_reads", {}).get(outcome.scheme)

@@ -107,16 +107,18 @@ def _classes(tree: ModuleTree) -> list[str]:
 def _attention(pack: Mapping[str, Any], profile: ModelProfile, target: Target) -> Iterator[OperatorUse]:
     """The attention backend of the platform for (MLA, sparse) on this SoC."""
     kinds = {group.kind for group in profile.attention}
-    full = kinds - {AttentionKind.GDN, AttentionKind.MAMBA, AttentionKind.UNKNOWN}
+    full = {kind for kind in kinds if not kind.recurrent and kind is not AttentionKind.UNKNOWN}
     if not full:
         return
     mla = bool(kinds & {AttentionKind.MLA, AttentionKind.DSA})
     sparse = AttentionKind.DSA in kinds
+    compressed = AttentionKind.COMPRESSED in kinds
     rows = [row for row in pack.get("attention_backends", []) if not row.get("soc") or target.soc.name in row["soc"]]
     special = [row for row in rows if row.get("soc")]
     for row in special or rows:
         key = row.get("key", {})
-        if key.get("mla") is mla and key.get("sparse") is sparse and not key.get("compress"):
+        same = key.get("mla") is mla and key.get("sparse") is sparse and not key.get("compress")
+        if key.get("compress") if compressed else same:
             label = "Attention backend" + (" (MLA)" if mla else "") + (" (sparse)" if sparse else "")
             yield OperatorUse("attention", label, "replaced", _short(row["backend"]), (at(row.get("at")),))
             return

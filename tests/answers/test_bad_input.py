@@ -90,12 +90,29 @@ def test_an_unknown_architecture_is_named_with_the_registry(qwen: Path) -> None:
     assert found.evidence[0].path == "vllm/model_executor/models/registry.py"
 
 
-def test_a_directory_with_only_a_config_is_answered_and_says_what_is_missing(qwen: Path) -> None:
+def test_a_directory_with_only_a_config_gets_the_answer_of_the_checkpoint(qwen: Path) -> None:
+    read = analyze(qwen, target="0.18.0rc1")
     for file in qwen.glob("model*"):
         file.unlink()
     report = analyze(qwen, target="0.18.0rc1")
+    assert report.model.has_weights is False
+    assert report.model.table is not None and report.model.table.level == "verified"
+    assert "AC115.computed" in {row.message_id for row in report.findings}
+    assert report.verdict is read.verdict and report.memory.minimum == read.memory.minimum
+    assert report.model.checkpoint_bytes == read.model.checkpoint_bytes
+    assert report.model.parameters == read.model.parameters
+
+
+def test_a_config_that_no_table_covers_is_answered_and_says_what_is_missing(qwen: Path) -> None:
+    for file in qwen.glob("model*"):
+        file.unlink()
+    config = json.loads((qwen / "config.json").read_text(encoding="utf-8"))
+    config["text_config"]["linear_conv_kernel_dim"] = None
+    (qwen / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    report = analyze(qwen, target="0.18.0rc1")
     assert report.verdict.value == "undetermined"
-    assert "AC311" in {f.code for f in report.findings if f.undetermined}
+    (said,) = [f.message for f in report.findings if f.code == "AC311" and f.undetermined]
+    assert "linear_conv_kernel_dim" in said
     assert report.model.has_weights is False
     assert report.memory.minimum is None
     assert report.memory.unknown

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ascend_compat.checkpoint.expression import ExpressionError, evaluate
 from ascend_compat.checkpoint.family import families, storages
-from ascend_compat.checkpoint.synthesize import linear_modules, synthesize
+from ascend_compat.checkpoint.synthesize import Table
+from ascend_compat.classify.configured import named_tensors
 from ascend_compat.core.units import DTYPE_BITS
 from ascend_compat.errors import CheckpointError
 
@@ -22,7 +23,7 @@ GLM: dict[str, Any] = {
 
 
 def table(config: dict[str, Any], description: dict[str, Any] | None = None) -> dict[str, tuple[str, tuple[int, ...]]]:
-    return {spec.name: (spec.dtype, spec.shape) for spec in synthesize(config, description)}
+    return {spec.name: (spec.dtype, spec.shape) for spec in named_tensors(config, description)}
 
 
 def test_optional_parts_follow_the_configuration() -> None:
@@ -70,7 +71,7 @@ def test_description_decides_what_is_quantized() -> None:
 
 
 def test_linear_modules_are_those_with_a_weight_matrix() -> None:
-    modules = list(linear_modules(GLM))
+    modules = list(Table(GLM).linear_modules())
     assert len(modules) == len(set(modules)) == 1 + 2 * 4 + 3 + 1 + 3 + 6
     assert "model.embed_tokens" not in modules
 
@@ -79,14 +80,14 @@ def test_linear_modules_are_those_with_a_weight_matrix() -> None:
     ("config", "said"),
     [
         ({}, "model_type None"),
-        ({"model_type": "no_such"}, "no_such"),
+        ({"model_type": "no_such"}, "neither dtype"),
         ({"model_type": ["x"]}, "model_type"),
         ({**GLM, "hidden_size": None}, "lacks 'hidden_size'"),
         ({**GLM, "hidden_size": "big"}, "does not fit"),
         ({**GLM, "head_dim": {}}, "does not fit"),
         ({**GLM, "dtype": "int8"}, "dtype 'int8'"),
         ({**GLM, "dtype": None}, "neither dtype nor torch_dtype"),
-        ({**GLM, "quantization_config": {"quant_method": "awq"}}, "'awq'"),
+        ({**GLM, "quantization_config": {"quant_method": "hqq"}}, "how hqq stores"),
     ],
 )
 def test_what_can_not_be_sized_is_one_line(config: dict[str, Any], said: str) -> None:
@@ -98,7 +99,9 @@ def test_what_can_not_be_sized_is_one_line(config: dict[str, Any], said: str) ->
 def test_tables_name_known_dtypes_and_their_source() -> None:
     assert {"glm4_moe", "qwen3_5"} <= families().keys()
     assert all(family.source for family in families().values())
-    assert all(storage.weight in DTYPE_BITS and storage.source for storage in storages())
+    assert all(storage.source for storage in storages())
+    stored = [tensor.dtype for storage in storages() for tensor in storage.tensors if tensor.dtype is not None]
+    assert set(stored) <= DTYPE_BITS.keys()
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_all_published_configurations_have_a_profile() -> None:
     for name in names:
         profile = classify(_published(name.partition("--")[2].removesuffix("_config.json")))
         assert profile.layers and profile.hidden_size and profile.vocab_size and profile.attention, name
-        unsure = any(item.kind is AttentionKind.UNKNOWN for item in profile.attention)
+        unsure = any(not item.kind.counted for item in profile.attention)
         assert not unsure or "attention" in dict(profile.unknown), name
         assert codes(profile.findings) == [], name
 
@@ -151,7 +151,7 @@ def test_all_published_configurations_have_a_profile() -> None:
         ("NVIDIA-Nemotron-3-Super-120B-A12B-FP8", {"mamba": 40, "gqa": 8}),
         ("Llama-3_3-Nemotron-Super-49B-v1", {"gqa": 49}),
         ("Qwen3.5-397B-A17B", {"gdn": 45, "gqa": 15}),
-        ("DeepSeek-V4-Flash", {"sliding-window": 2, "unknown": 41}),
+        ("DeepSeek-V4-Flash", {"sliding-window": 2, "compressed": 41}),
     ],
 )
 def test_attention_kinds_of_published_models(name: str, kinds: dict[str, int]) -> None:
@@ -245,15 +245,15 @@ def test_both_spellings_of_rope_give_the_same_answer() -> None:
     old = {**DENSE, "rope_theta": 5e5, "rope_scaling": {"type": "yarn", "factor": 4.0}}
     new = {**DENSE, "rope_parameters": {"rope_type": "yarn", "rope_theta": 5e5, "factor": 4.0}}
     assert dict(classify(facts(old)).rope) == dict(classify(facts(new)).rope)
-    assert dict(classify(facts(new)).rope) == {"type": "yarn", "theta": "500000", "factor": "4"}
+    assert dict(classify(facts(new)).rope) == {"type": "yarn", "theta": "500000", "factor": "4", "kind": "yarn"}
 
 
 @pytest.mark.parametrize(
     ("fields", "kind", "layers"),
     [
         ({"is_causal": False}, "encoder-only", [0, 1, 2, 3]),
-        ({"linear_attn_config": {"kda_layers": [1, 2, 4]}}, "unknown", [0, 1, 3]),
-        ({"attn_type_list": [0, 1, 0, 1]}, "unknown", [0, 2]),
+        ({"linear_attn_config": {"kda_layers": [1, 2, 4]}}, "kda", [0, 1, 3]),
+        ({"attn_type_list": [0, 1, 0, 1]}, "linear-attention", [0, 2]),
         ({"layer_types": ["never_seen", "mlp", "attention", "attention"]}, "unknown", [0]),
         ({"num_attention_heads": None}, "unknown", [0, 1, 2, 3]),
     ],
@@ -261,7 +261,7 @@ def test_both_spellings_of_rope_give_the_same_answer() -> None:
 def test_kinds_that_are_not_known_are_said_to_be(fields: dict[str, Any], kind: str, layers: list[int]) -> None:
     profile = classify(facts({**DENSE, **fields}))
     assert [n for item in profile.attention if item.kind.value == kind for n in item.layers] == layers
-    assert kind != "unknown" or "attention" in dict(profile.unknown)
+    assert AttentionKind(kind).counted or "attention" in dict(profile.unknown)
     assert all(item.evidence for item in profile.attention)
 
 

@@ -74,14 +74,18 @@ def provenance(view: View) -> Table:
         ("spec", code(model.spec)),
         ("source", plain(view.choice("source", model.source))),
         ("revision", code(model.revision) if model.revision else plain(view.word("version.unpinned"))),
-        (
-            "read",
-            plain(
-                view.word("brief.headers" if model.has_weights else "brief.config", size=size(model.checkpoint_bytes))
-            ),
-        ),
+        ("read", plain(_read(view))),
     ]
     return view.table("question answer", [(plain(view.word(f"brief.{name}")), row) for name, row in rows])
+
+
+def _read(view: View) -> str:
+    model = view.doc.model
+    if model.has_weights:
+        return view.word("brief.headers", size=size(model.checkpoint_bytes))
+    if model.tensors:
+        return view.word("brief.computed", size=size(model.checkpoint_bytes))
+    return view.word("brief.config")
 
 
 def _conditions(view: View, row: RemedyRow) -> Sentence:

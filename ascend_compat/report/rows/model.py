@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from ascend_compat.core.report import AttentionRow
+from ascend_compat.core.report import AttentionRow, EvidenceRow, MoePart
 from ascend_compat.report.view import Sentence, Table, View, billions, code, codes, number, plain, size
 
-_ATTENTION_SIZES = ("heads", "kv_heads", "head_dim", "v_head_dim", "kv_lora_rank", "window")
+_ATTENTION_SIZES = (
+    "heads", "kv_heads", "head_dim", "v_head_dim", "q_lora_rank", "kv_lora_rank", "qk_rope_head_dim", "index_heads",
+    "index_head_dim", "compress_ratio", "window", "state_dtype",
+)  # fmt: skip
+#: Rows whose answer has another name among the sources of the report.
+_SOURCES = {"tied": "tied_embeddings", "kind": "modalities", "routed": "moe", "intermediate_size": "mlp",
+            "towers": "modalities", "output_heads": "heads"}  # fmt: skip
+#: Places named in a row; the JSON report has all.
+_MOST_PLACES = 3
 
 
 def specification(view: View) -> Table:
     """The model as its configuration and its tensors describe it; what the model has not is left out."""
-    rows = [*_identity(view), *_structure(view), *_experts(view), *_text(view), *_storage(view)]
-    return view.table("attribute value", [(plain(view.word(f"spec.{label}")), value) for label, value in rows])
+    rows = [*_identity(view), *_structure(view), *_experts(view), *_text(view), *_beside(view), *_storage(view)]
+    attention = iter(view.doc.architecture.attention)
+    table = []
+    for label, value in rows:
+        said = next(attention).evidence if label == "attention" else _said(view, label)
+        table.append((plain(view.word(f"spec.{label}")), value, codes([row.detail for row in said[:_MOST_PLACES]])))
+    return view.table("attribute value read_from", table)
 
 
 def environment(view: View) -> Table:
@@ -83,10 +96,17 @@ def _structure(view: View) -> list[tuple[str, Sentence]]:
     return [*rows, ("intermediate_size", plain(number(part.intermediate_size)))]
 
 
+def _said(view: View, label: str) -> list[EvidenceRow]:
+    """Where a row's answer was read: the fields with their path, or the tensors."""
+    return view.doc.architecture.sources.get(_SOURCES.get(label, label), [])
+
+
 def _attention(view: View, row: AttentionRow) -> Sentence:
     sizes = [f"{name}={getattr(row, name)}" for name in _ATTENTION_SIZES if getattr(row, name) is not None]
-    norm = ["QK norm"] if row.qk_norm else []
-    return plain(f"{view.choice('attention', row.kind)} x {row.layers}: {', '.join([*sizes, *norm])}".rstrip(": "))
+    flags = {"QK norm": row.qk_norm, "output gate": row.output_gate, "sinks": row.sinks}
+    sizes += [name for name, holds in flags.items() if holds]
+    where = f" ({row.at})" if row.at and row.layers < (view.doc.architecture.layers or 0) else ""
+    return plain(f"{view.choice('attention', row.kind)} x {row.layers}{where}: {', '.join(sizes)}".rstrip(": "))
 
 
 def _experts(view: View) -> list[tuple[str, Sentence]]:
@@ -99,7 +119,29 @@ def _experts(view: View) -> list[tuple[str, Sentence]]:
         ("top_k", plain(number(moe.top_k))),
         ("moe_intermediate_size", plain(number(moe.intermediate_size))),
         ("moe_layers", plain(view.word("spec.moe_split", moe=moe.layers, dense=moe.dense_layers))),
+        *_router(moe),
     ]
+
+
+def _router(moe: MoePart) -> list[tuple[str, Sentence]]:
+    """What chooses among experts, as name=value; nothing where neither configuration nor tensors say it."""
+    names = ("score", "groups", "top_groups", "correction_bias", "router_dtype", "zero_experts", "hash_layers")
+    found = [f"{name}={getattr(moe, name)}" for name in names if getattr(moe, name) is not None]
+    return [("router", plain(", ".join(found)))] if found else []
+
+
+def _beside(view: View) -> list[tuple[str, Sentence]]:
+    """Towers, heads for scores and embeddings, adapters, and what a drafter drafts with."""
+    part = view.doc.architecture
+    towers = [
+        f"{view.choice('modality', tower.modality)} ({tower.prefix}): layers={tower.layers}, "
+        f"hidden_size={tower.hidden_size}, {tower.dtype or '-'}"
+        for tower in part.towers
+    ]
+    heads = [f"{head.kind}: {head.name}" for head in part.heads]
+    rows = [("towers", towers), ("output_heads", heads), ("adapters", part.adapters)]
+    rows.append(("drafter", [part.drafter] if part.drafter else []))
+    return [(label, plain("; ".join(found))) for label, found in rows if found]
 
 
 def _text(view: View) -> list[tuple[str, Sentence]]:
@@ -109,7 +151,7 @@ def _text(view: View) -> list[tuple[str, Sentence]]:
     rows = [
         ("rope", plain(rope)),
         ("norm", plain(", ".join(part.norm))),
-        ("activation", plain(part.activation)),
+        ("activation", plain(part.mlp or part.activation)),
         ("attention_bias", plain(yes_no[part.attention_bias])),
         ("vocab_size", plain(number(part.vocab_size))),
         ("tied", plain(yes_no[part.tied_embeddings])),
@@ -121,13 +163,14 @@ def _text(view: View) -> list[tuple[str, Sentence]]:
 
 def _storage(view: View) -> list[tuple[str, Sentence]]:
     model, quantization = view.doc.model, view.doc.quantization
-    if not model.has_weights:
+    if not model.tensors:
         return [("checkpoint", plain(view.word("spec.no_weights")))]
+    files = "spec.files" if model.has_weights else "spec.computed"
     dtypes = ", ".join(f"{dtype} {size(count)}" for dtype, count in model.dtypes.items())
     declared = " / ".join(part for part in (quantization.method, quantization.format) if part)
     return [
         ("quantization", code(declared) if declared else plain(view.word("spec.float"))),
-        ("checkpoint", plain(view.word("spec.files", size=size(model.checkpoint_bytes), shards=model.shards))),
+        ("checkpoint", plain(view.word(files, size=size(model.checkpoint_bytes), shards=model.shards))),
         ("tensors", plain(number(model.tensors))),
         ("dtypes", plain(dtypes)),
     ]
