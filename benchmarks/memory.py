@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from math import prod
 from typing import Any
 
-from published import RULES, NoModel, gib, judged, memory_rules, model, rows
+from published import RULES, NoModel, gib, judged, memory_rules, model, models, rows
 from published_figures import FIGURES, Figure
 
+from ascend_compat.classify.configured import configured
 from ascend_compat.core.plan import Attempt, MemoryPlan
 from ascend_compat.core.target import LaunchProfile, Target
 from ascend_compat.core.units import GIB
@@ -200,12 +203,32 @@ def _smallest(name: str, precision: str, gigabytes: int, long: bool) -> int | No
     return None
 
 
+def tables() -> bool:
+    """The closed-form tables of the rows hold the elements of the tables computed from the same configuration.
+
+    Families whose computed table is only inferred are left out.
+    """
+    print(f"\n{'elements of a model in BF16':44} {'here':>18} {'computed table':>18} {'error':>8}")
+    same = True
+    for name in sorted(models()):
+        facts, _ = model(name, "bf16")
+        other = configured(replace(facts, tensors=(), has_weights=False))
+        if other.table is None or other.table.level == "inferred" or not other.tensors:
+            continue
+        here, there = (sum(prod(g.shape) * g.count for g in part.tensors) for part in (facts, other))
+        error = here / there - 1
+        same = same and abs(error) <= _PRECISE
+        print(f"{name:44} {here:>18,} {there:>18,} {error:>+8.2%}")
+    return same
+
+
 PARTS: Mapping[str, Callable[[], bool]] = {
     "measured": measured,
     "deployments": deployments,
     "negatives": negatives,
     "minimums": minimums,
     "reference": reference,
+    "tables": tables,
 }
 
 

@@ -129,7 +129,8 @@ def fill(table: Table, config: Mapping[str, Any]) -> None:
         table.add(f"{root}.layers.*.{part}.weight", (hidden,), body)
     if draft:
         table.add(f"{root}.layers.*.eh_proj.weight", (hidden, 2 * hidden), range(count, count + draft))
-        for part in ("embed_tokens", "shared_head.head"):
+        own = () if text.get("model_type") == "glm_moe_dsa" else ("embed_tokens", "shared_head.head")
+        for part in own:
             table.add(f"{root}.layers.*.{part}.weight", (vocab, hidden), range(count, count + draft))
     if text.get("mtp_num_hidden_layers"):
         _own_draft(table, text)
@@ -210,7 +211,8 @@ def _feed_forward(table: Table, at: str, text: Mapping[str, Any], layers: Iterab
     first = text.get("first_k_dense_replace", 0) if "mtp." not in at else 0
     dense, sparse = (every[:first], every[first:]) if routed else (every, ())
     gated = text.get("hidden_act") != "relu2"
-    table.mlp(at, hidden, text.get("intermediate_size") or 0, dense, gated=gated)
+    if dense:
+        table.mlp(at, hidden, text.get("intermediate_size") or 0, dense, gated=gated)
     inner = text.get("moe_intermediate_size") or text.get("intermediate_size")
     if not routed or not inner:
         return
@@ -236,5 +238,6 @@ def _towers(table: Table, config: Mapping[str, Any]) -> None:
         table.add(f"{prefix}.blocks.*.mlp.fc1.weight", (inner, width), layers)
         table.add(f"{prefix}.blocks.*.mlp.fc2.weight", (width, inner), layers)
         out = tower.get("out_hidden_size") or 0
-        table.add(f"{prefix}.merger.linear_fc1.weight", (4 * width, 4 * width))
-        table.add(f"{prefix}.merger.linear_fc2.weight", (out, 4 * width))
+        mergers = 1 + len(tower.get("deepstack_visual_indexes") or ())
+        table.add(f"{prefix}.merger.linear_fc1.weight", (4 * width, 4 * width), per=mergers)
+        table.add(f"{prefix}.merger.linear_fc2.weight", (out, 4 * width), per=mergers)

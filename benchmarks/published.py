@@ -55,6 +55,11 @@ def _table() -> dict[str, dict[str, Any]]:
     return {name: entry for entry in found for name in entry["names"]}
 
 
+def models() -> list[str]:
+    """Names of the models whose sizes are known."""
+    return list(_table())
+
+
 def config_of(name: str | None) -> dict[str, Any]:
     """``config.json`` of a published model; :class:`NoModel` when its sizes are not known."""
     entry = _table().get(name or "")

@@ -12,7 +12,7 @@ from ascend_compat.report.catalog import DEFAULT_LANGUAGE
 from ascend_compat.report.excerpts import Excerpts, Lines
 from ascend_compat.report.rows import answer, memory, support
 from ascend_compat.report.screen import Screen, styled
-from ascend_compat.report.view import Sentence, View, code, joined, number, place, plain, size
+from ascend_compat.report.view import Sentence, View, code, joined, place, plain, size
 
 if TYPE_CHECKING:
     from rich.text import Text as RichText
@@ -89,7 +89,7 @@ def render_memory_part(screen: Screen, view: View, full: bool = False) -> None:
     if part.recommended is not None and part.recommended != part.minimum:
         screen.sentence(view.say("memory.recommended", cards=view.cards(part.recommended)))
     if part.longest:
-        screen.sentence(view.say("memory.longest", tokens=number(part.longest), cards=view.cards(part.layout)))
+        screen.sentence(memory.longest(view))
     if part.per_rank is not None:
         screen.sentence(plain(f"{view.word('section.rank')} ({view.layout(part.layout)})"), "dim")
         _bar(screen, view, part.per_rank)

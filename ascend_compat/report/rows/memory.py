@@ -30,6 +30,12 @@ def rank(view: View) -> Table:
     return view.table("part per_rank", rows)
 
 
+def longest(view: View) -> Sentence:
+    """How long a context one request may have in the layout under study."""
+    part = view.doc.memory
+    return view.say("memory.longest", tokens=number(part.longest or 0), cards=view.cards(part.layout))
+
+
 def estimates(view: View) -> Table:
     """The parts that no header states, at best, likely and at worst; the verdict uses the likely value."""
     part = view.doc.memory.per_rank
