@@ -10,6 +10,7 @@ from ascend_compat.core.plan import Attempt, KvPlan, Layout, RankMemory, WeightI
 from ascend_compat.core.units import gib
 from ascend_compat.memory.case import Case
 from ascend_compat.memory.kv_cache import page_kinds, plan_kv
+from ascend_compat.memory.kv_compressed import compressed_plan, is_compressed
 from ascend_compat.memory.overhead import overheads, sampler_bytes
 from ascend_compat.memory.pieces import Piece
 from ascend_compat.memory.validity import failures
@@ -60,8 +61,10 @@ def _stage(case: Case, pieces: Sequence[Piece], layout: Layout, index: int) -> S
 
 def stage_kv(case: Case, layout: Layout, index: int, room: int) -> KvPlan | None:
     """What ``room`` bytes hold on a stage; ``None`` when a KV size is unknown."""
-    layers = stage_layers(case, layout.pp)[index]
-    kinds = page_kinds(case, layout, layers, draft=index == layout.pp - 1)
+    layers, last = stage_layers(case, layout.pp)[index], index == layout.pp - 1
+    if is_compressed(case):
+        return compressed_plan(case, layers, last, room)
+    kinds = page_kinds(case, layout, layers, draft=last)
     return None if kinds is None else plan_kv(case, kinds, room)
 
 

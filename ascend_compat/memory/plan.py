@@ -9,7 +9,7 @@ from typing import Any
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Evidence, EvidenceKind, Message
 from ascend_compat.core.plan import Attempt, Layout, MemoryPlan
-from ascend_compat.core.profile import ModelProfile
+from ascend_compat.core.profile import AttentionKind, ModelProfile
 from ascend_compat.core.target import LONGEST, LaunchProfile, Target
 from ascend_compat.core.units import gib
 from ascend_compat.memory.activation import vision_bytes
@@ -85,6 +85,11 @@ def asked_layout(case: Case) -> Layout | None:
     return make_layout(case, tp, dp, pp, ep)
 
 
+def _counted(kind: AttentionKind) -> bool:
+    """Whether the cache of a kind can be counted here."""
+    return kind.counted or kind is AttentionKind.COMPRESSED
+
+
 def _missing(case: Case) -> tuple[Message, ...]:
     """Facts without which no byte can be counted."""
     if not case.facts.tensors:
@@ -93,7 +98,7 @@ def _missing(case: Case) -> tuple[Message, ...]:
     for name in ("hidden_size", "layers", "vocab_size"):
         if getattr(profile, name) is None:
             return (Message("AC409.size", {"size": name, "reason": reasons.get(name, "not in config.json")}),)
-    if not profile.attention or any(not group.kind.counted for group in profile.attention):
+    if not profile.attention or any(not _counted(group.kind) for group in profile.attention):
         return (Message("AC409.attention", {"reason": reasons.get("attention", "its kind is not recognised")}),)
     return ()
 
