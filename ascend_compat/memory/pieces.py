@@ -104,8 +104,8 @@ def _stored(
     scheme = _scheme(case, group, piece, found)
     if scheme is None:
         return replace(piece, bits=DTYPE_BITS[group.dtype])
-    unpack = DTYPE_BITS[group.dtype] // scheme.weight_bits if _is_packed(case, group, scheme) else 1
-    axis = _PACKED.get(group.dtype, 1)
+    unpack = DTYPE_BITS[group.dtype] // scheme.weight_bits if _is_packed(case, group, scheme, found) else 1
+    axis = 1 if _is_float(found) else _PACKED.get(group.dtype, 1)
     out, inner = (piece.out * unpack, piece.inner) if axis == 0 else (piece.out, piece.inner * unpack)
     size, stored = declared_group(case, found), DTYPE_BITS[group.dtype] // unpack
     return replace(
@@ -113,14 +113,21 @@ def _stored(
     )
 
 
-def _is_packed(case: Case, group: TensorGroup, scheme: SchemeRule) -> bool:
-    """Whether one stored element holds several weights. ModelSlim packs int4 pairs from description version 1.0.0."""
+def _is_packed(case: Case, group: TensorGroup, scheme: SchemeRule, found: QuantGroup | None) -> bool:
+    """Whether one stored element holds several weights.
+
+    ModelSlim packs int4 pairs from description version 1.0.0; a 4-bit float can't be stored otherwise.
+    """
     if scheme.weight_bits >= DTYPE_BITS[group.dtype]:
         return False
-    if group.dtype != "I8":
+    if group.dtype != "I8" or _is_float(found):
         return True
     description = case.facts.quant_description or {}
     return description.get("version") == "1.0.0"
+
+
+def _is_float(found: QuantGroup | None) -> bool:
+    return found is not None and found.weights is not None and found.weights.type == "float"
 
 
 def _scheme(case: Case, group: TensorGroup, piece: Piece, found: QuantGroup | None) -> SchemeRule | None:

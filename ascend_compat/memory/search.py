@@ -71,7 +71,7 @@ def search(case: Case, pieces: Sequence[Piece], published: Sequence[Published] =
     """Smallest power of two of cards with a layout that is valid and fits on every rank.
 
     ``recommended`` is the first layout that also holds the concurrency asked for (``max_num_seqs`` requests, or a
-    curated number of them), ``None`` when the search limit comes first.
+    curated number of them) without more pipeline stages than the smallest, which is taken where no size does.
     """
     wanted = case.launch.max_num_seqs or case.rules.integer("recommended_requests")
     limit = case.rules.integer("search_limit_npus")
@@ -85,7 +85,8 @@ def search(case: Case, pieces: Sequence[Piece], published: Sequence[Published] =
                 tried.append(attempt)
             if attempt.fits:
                 best = best or attempt
-                if attempt.kv is None or attempt.kv.requests >= wanted:
+                roomy = attempt.kv is None or attempt.kv.requests >= wanted
+                if roomy and layout.pp <= best.layout.pp:
                     return Found(best, layout, tuple(tried))
         if best is None and _hopeless(tried, npus):
             break
