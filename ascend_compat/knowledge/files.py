@@ -66,7 +66,8 @@ class CheckpointFiles:
             return value
         if id(value) not in self._lists:
             self._lists[id(value)] = _Names((item, True) for item in value)
-        return self._lists[id(value)].kept(layers)
+        names = self._lists[id(value)]
+        return names.kept(layers) if names.typical else value
 
 
 class _Names:

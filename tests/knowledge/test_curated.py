@@ -184,7 +184,7 @@ def test_a_bad_rule_file_ends_an_analysis_with_its_lines_and_no_traceback(
 ) -> None:
     found(folder, GOOD.replace("2026-11-21", "today").replace('level = "inferred"', 'level = "rumour"'))
     pack = Rules(CURATED.parent).releases()[0]
-    argv = ["--rules", str(folder), "--target", str(CURATED.parent / "packs" / f"{pack}.json")]
+    argv = ["--rules", str(folder), "--target", str(Rules(CURATED.parent).file(pack))]
     code = main(["check", str(checkpoint("qwen3.5-0.8b")), *argv])
     err = capsys.readouterr().err
     assert code == 3
