@@ -11,7 +11,7 @@ from ascend_compat.core.units import gib
 from ascend_compat.memory.case import Case
 from ascend_compat.memory.kv_cache import page_kinds, plan_kv
 from ascend_compat.memory.kv_compressed import compressed_plan, is_compressed
-from ascend_compat.memory.overhead import overheads, sampler_bytes
+from ascend_compat.memory.overhead import Overheads, overheads, sampler_bytes
 from ascend_compat.memory.pieces import Piece
 from ascend_compat.memory.validity import failures
 from ascend_compat.memory.weights import load_extra, stage_layers, stage_weights
@@ -39,14 +39,14 @@ def judge(case: Case, pieces: Sequence[Piece], layout: Layout) -> Attempt:
 
 def worst_stage(case: Case, pieces: Sequence[Piece], layout: Layout) -> Stage:
     """The stage with the fewest KV pages."""
-    stages = [_stage(case, pieces, layout, index) for index in range(layout.pp)]
+    parts = overheads(case, pieces, layout)
+    stages = [_stage(case, pieces, layout, index, parts) for index in range(layout.pp)]
     return min(stages, key=lambda stage: (stage.kv.pages if stage.kv else 0, stage.rank.kv_cache))
 
 
-def _stage(case: Case, pieces: Sequence[Piece], layout: Layout, index: int) -> Stage:
+def _stage(case: Case, pieces: Sequence[Piece], layout: Layout, index: int, parts: Overheads) -> Stage:
     items = stage_weights(case, pieces, layout, index)
     weights = int(sum(item.bytes for item in items) * case.factors.weights)
-    parts = overheads(case, pieces, layout)
     asked = case.launch.kv_cache_memory_bytes
     left = case.budget - weights - parts.activation.likely - parts.non_torch.likely if asked is None else asked
     if left > 0 and asked is None:

@@ -9,6 +9,7 @@ from ascend_compat.core.plan import KvPlan, Layout
 from ascend_compat.core.profile import AttentionGroup, AttentionKind
 from ascend_compat.memory.case import RECURRENT, Case, cdiv
 from ascend_compat.memory.kv_tokens import HybridBlock, hybrid_block, token_bytes
+from ascend_compat.memory.spread import sparse_attention
 
 INDEXER = ".indexer."
 _UNCACHED = (AttentionKind.ENCODER, AttentionKind.CROSS)
@@ -55,6 +56,9 @@ def _by_indexer(case: Case) -> Iterator[AttentionGroup]:
 
     Only the first cache an indexer key (A 0.23.0 vllm_ascend/worker/model_runner_v1.py:4960).
     """
+    if not sparse_attention(case):
+        yield from case.profile.attention
+        return
     own = {n for group in case.facts.tensors if INDEXER in group.template for n in group.layers}
     for group in case.profile.attention:
         shared = tuple(n for n in group.layers if n not in own)

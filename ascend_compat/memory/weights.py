@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from ascend_compat.core.plan import Layout, WeightItem
 from ascend_compat.memory.case import LATENT, Case, cdiv, text_config
@@ -20,11 +22,15 @@ def stage_layers(case: Case, pp: int) -> tuple[range, ...]:
     ``layers // pp`` each; the remainder goes to stages from the second-last backwards; ``VLLM_PP_LAYER_PARTITION``
     (``12,12,14``) overrides that (V 0.23.0 vllm/distributed/utils.py:109).
     """
-    layers = case.profile.layers or 0
+    return _ranges(case.profile.layers or 0, pp, (case.launch.environment or {}).get(PARTITION, ""))
+
+
+@lru_cache(maxsize=256)
+def _ranges(layers: int, pp: int, partition: str) -> tuple[range, ...]:
     sizes = [layers // pp] * pp
     for back in range(layers % pp):
         sizes[(pp - 2 - back) % pp] += 1
-    asked = [text.strip() for text in (case.launch.environment or {}).get(PARTITION, "").split(",")]
+    asked = [text.strip() for text in partition.split(",")]
     if len(asked) == pp and all(text.isdigit() for text in asked) and sum(map(int, asked)) == layers:
         sizes = [int(text) for text in asked]
     ranges, start = [], 0
@@ -57,17 +63,19 @@ def load_extra(case: Case, pieces: Sequence[Piece], layout: Layout, stage: int) 
 
     Source: A 0.18.0 vllm_ascend/quantization/methods/w4a8.py ``process_weights_after_loading``.
     """
+    packed = [piece for piece in pieces if piece.load_bits > piece.bits]
     own = stage_layers(case, layout.pp)[stage]
     extra = 0
-    for piece in _resident(case, pieces, layout, stage == 0, stage == layout.pp - 1):
-        if piece.load_bits > piece.bits:
-            count = 1 if piece.place is not Place.LAYER else _layers_inside(piece, own, layout)
-            extra += count * (piece_bytes(case, piece, layout, True) - piece_bytes(case, piece, layout))
+    for piece in _resident(case, packed, layout, stage == 0, stage == layout.pp - 1):
+        count = 1 if piece.place is not Place.LAYER else _layers_inside(piece, own, layout)
+        extra += count * (piece_bytes(case, piece, layout, True) - piece_bytes(case, piece, layout))
     return extra
 
 
 def _layers_inside(piece: Piece, own: range, layout: Layout) -> int:
-    return len(piece.layers) if layout.pp == 1 else sum(layer in own for layer in piece.layers)
+    if layout.pp == 1:
+        return len(piece.layers)
+    return bisect_left(piece.layers, own.stop) - bisect_left(piece.layers, own.start)
 
 
 def _resident(case: Case, pieces: Iterable[Piece], layout: Layout, first: bool, last: bool) -> Iterable[Piece]:
