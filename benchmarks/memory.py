@@ -52,7 +52,7 @@ def _negative(row: Mapping[str, Any]) -> dict[str, Any]:
     changes: dict[str, Any] = {"ep": "experts" in why or row["npus"] > 1}
     if "init_redundancy_expert" in why:
         count = int(why.partition("init_redundancy_expert=")[2].split(";")[0])
-        changes["extra"] = {"additional_config": f'{{"init_redundancy_expert": {count}}}'}
+        changes["extra"] = {"additional_config": f'{{"dynamic_eplb": true, "init_redundancy_expert": {count}}}'}
         changes["max_num_batched_tokens"] = row["max_model_len"]
     if "fall back to BF16" in why:
         changes["precision"] = "bf16"

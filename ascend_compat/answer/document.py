@@ -171,6 +171,7 @@ def rank_part(rank: RankMemory | None) -> doc.RankPart | None:
         budget=rank.budget,
         device=rank.device,
         load_peak=rank.load_peak,
+        unprofiled=rank.unprofiled,
         estimates=[
             EstimatePart(**{name: getattr(part, name) for name in EstimatePart.model_fields}) for part in rank.estimates
         ],

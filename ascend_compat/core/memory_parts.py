@@ -43,6 +43,7 @@ class RankPart(Part):
     budget: int
     device: int
     load_peak: int = 0
+    unprofiled: int = 0
     estimates: list[EstimatePart] = Field(default_factory=list)
 
 

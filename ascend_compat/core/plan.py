@@ -38,7 +38,8 @@ class RankMemory:
 
     ``budget`` is ``gpu_memory_utilization * device memory``; ``kv_cache`` is what is left for KV (negative when weights
     and overheads alone exceed the budget); ``graph`` lies outside the budget. ``load_peak`` is what the weights take
-    while they are loaded; ``estimates`` gives the range of activation, non-torch and graph memory.
+    while they are loaded, ``unprofiled`` what start-up does not measure beside graphs; ``estimates`` gives the range of
+    activation, non-torch and graph memory.
     """
 
     weights: int
@@ -49,6 +50,7 @@ class RankMemory:
     budget: int
     device: int
     load_peak: int = 0
+    unprofiled: int = 0
     estimates: tuple[Estimate, ...] = ()
 
     @property

@@ -11,7 +11,7 @@ from ascend_compat.core.units import gib
 from ascend_compat.memory.case import Case
 from ascend_compat.memory.kv_cache import page_kinds, plan_kv
 from ascend_compat.memory.kv_compressed import compressed_plan, is_compressed
-from ascend_compat.memory.overhead import Overheads, overheads, sampler_bytes
+from ascend_compat.memory.overhead import Overheads, overheads, unprofiled_bytes
 from ascend_compat.memory.pieces import Piece
 from ascend_compat.memory.validity import failures
 from ascend_compat.memory.weights import load_extra, stage_layers, stage_weights
@@ -54,7 +54,7 @@ def _stage(case: Case, pieces: Sequence[Piece], layout: Layout, index: int, part
     rank = RankMemory(
         weights, parts.activation.likely, parts.non_torch.likely, left, parts.graph.likely, case.budget,
         case.target.soc.memory_bytes, weights + load_extra(case, pieces, layout, index),
-        (parts.activation, parts.non_torch, parts.graph),
+        unprofiled_bytes(case, pieces, layout), (parts.activation, parts.non_torch, parts.graph),
     )  # fmt: skip
     return Stage(rank, stage_kv(case, layout, index, left), items, index)
 
@@ -88,7 +88,7 @@ def memory_failure(case: Case, rank: RankMemory, kv: KvPlan | None) -> Message |
 
     Budget: weights, activation and non-torch within ``util * device`` (or, with a fixed KV size, all of it within the
     device); load: weights before they are packed within the device; KV: one request of ``max_model_len``; tail: graph
-    and sampler within what the budget leaves.
+    and what start-up does not measure within what the budget leaves.
     """
     if case.launch.kv_cache_memory_bytes is None:
         if rank.kv_cache < 0:
@@ -100,7 +100,7 @@ def memory_failure(case: Case, rank: RankMemory, kv: KvPlan | None) -> Message |
     if kv is not None and kv.requests < 1:
         need = kv.pages_per_request * kv.page_bytes
         return _numbers("AC401.kv", need, max(0, rank.kv_cache), rank.device, rank, tokens=case.max_model_len)
-    tail = rank.graph + sampler_bytes(case)
+    tail = rank.graph + rank.unprofiled
     if case.launch.kv_cache_memory_bytes is None and tail > rank.device - rank.budget:
         return _numbers("AC401.tail", tail, rank.device - rank.budget, rank.device, rank)
     return None

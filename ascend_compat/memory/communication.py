@@ -8,7 +8,7 @@ from enum import Enum
 from ascend_compat.core.plan import Layout
 from ascend_compat.core.units import MIB
 from ascend_compat.memory.case import Case, cdiv
-from ascend_compat.memory.spread import expert_world, extra_experts
+from ascend_compat.memory.spread import dynamic_balancing, expert_world, extra_experts
 
 #: Environment variable with the buffer of one direction of a communicator, in MiB.
 BUFFER = "HCCL_BUFFSIZE"
@@ -106,6 +106,8 @@ def communicators(case: Case, layout: Layout) -> Iterator[tuple[str, int]]:
         yield "dp", case.rules.integer("hccl_dp_group_bytes")
     if uses_mc2(case, layout):
         yield "mc2", 2 * buffer_mib(case, layout) * MIB
+    if layout.ep and dynamic_balancing(case):
+        yield "eplb", case.rules.integer("hccl_eplb_group_bytes")
     for name in ("pp", "pcp", "dcp"):
         if getattr(layout, name) > 1:
             yield name, group

@@ -11,6 +11,7 @@ from ascend_compat.memory.activation import activation
 from ascend_compat.memory.case import Case, cdiv
 from ascend_compat.memory.communication import communicator_bytes
 from ascend_compat.memory.pieces import Piece
+from ascend_compat.memory.spread import dynamic_balancing, piece_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,19 @@ def _graph(case: Case) -> Estimate:
     return Estimate("graph", low, likely, high, origin)
 
 
-def sampler_bytes(case: Case) -> int:
-    """Float32 copy of the logits, which the profile run does not make."""
-    return case.num_seqs * case.padded_vocab * 4
+def unprofiled_bytes(case: Case, pieces: Sequence[Piece], layout: Layout) -> int:
+    """What is taken after the profile run: a float32 copy of the logits, and the buffers of dynamic balancing.
+
+    These hold one layer of a rank's experts (A 0.18.0 vllm_ascend/eplb/adaptor/vllm_adaptor.py:54).
+    """
+    logits = case.num_seqs * case.padded_vocab * 4
+    if not (layout.ep and dynamic_balancing(case)):
+        return logits
+    experts: dict[int, int] = {}
+    for piece in pieces:
+        if piece.shard.startswith("expert") and piece.layers:
+            experts[piece.layers[0]] = experts.get(piece.layers[0], 0) + piece_bytes(case, piece, layout)
+    return logits + max(experts.values(), default=0)
 
 
 def chunk_bytes(case: Case, layout: Layout) -> int:

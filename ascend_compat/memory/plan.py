@@ -17,7 +17,7 @@ from ascend_compat.memory.attempt import Stage, at_worst, byte_params, judge, lo
 from ascend_compat.memory.calibrate import calibrate
 from ascend_compat.memory.case import RULE_FILE, Case, make_case
 from ascend_compat.memory.communication import BUFFER, asked_buffer_mib, buffer_mib, needed_buffer_mib
-from ascend_compat.memory.overhead import chunk_bytes, sampler_bytes
+from ascend_compat.memory.overhead import chunk_bytes
 from ascend_compat.memory.pieces import UNRECOGNISED, Piece, make_pieces
 from ascend_compat.memory.rules import MemoryRules
 from ascend_compat.memory.search import Found, Published, make_layout, search
@@ -132,7 +132,7 @@ def _risks(case: Case, layout: Layout, stage: Stage) -> Iterator[Message]:
         sizes = {"activation_gib": high["activation"], "non_torch_gib": high["non_torch"]}
         yield Message("AC402.high", {**sizes, "likely_gib": round(gib(rank.activation), 2)})
     chunk = chunk_bytes(case, layout)
-    room = max(0, rank.device - rank.budget - rank.graph - sampler_bytes(case))
+    room = max(0, rank.device - rank.budget - rank.graph - rank.unprofiled)
     if chunk > room:
         yield Message("AC403.chunk", byte_params(chunk, room, rank.device))
     need, given = needed_buffer_mib(case, layout), asked_buffer_mib(case)

@@ -123,6 +123,11 @@ def extra_experts(case: Case, layout: Layout) -> int:
     return count + (expert_world(layout) if layout.ep and case.option("mix_placement") else 0)
 
 
+def dynamic_balancing(case: Case) -> bool:
+    """Whether experts move between ranks while serving (EPLB)."""
+    return bool(case.option("eplb_config", "dynamic_eplb") or case.option("dynamic_eplb"))
+
+
 def flashcomm(case: Case) -> bool:
     """Whether sequence parallelism (flashcomm1) is on, by option or by variable."""
     return bool(case.flag("enable_flashcomm1", *_FLASHCOMM))

@@ -159,3 +159,10 @@ def test_a_log_without_figures_is_a_usage_error(tmp_path: Path, text: str) -> No
         read_log(str(path))
     with pytest.raises(UsageError, match="can't be read"):
         read_log(str(tmp_path / "absent.log"))
+
+
+def test_dynamic_balancing_keeps_a_layer_of_experts_as_buffers() -> None:
+    """20 experts a rank on 8 ranks; their communicator takes 2 x 100 MiB."""
+    still, moving = (rank(glm47(), tp=8, additional_config=c) for c in (None, {"eplb_config": {"dynamic_eplb": True}}))
+    assert moving.unprofiled - still.unprofiled == 20 * 3 * 1536 * 5120 * 2
+    assert moving.non_torch - still.non_torch == 200 * MIB
