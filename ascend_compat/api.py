@@ -15,6 +15,7 @@ from ascend_compat.answer.matrix import first_rows, grouped, judged_rows
 from ascend_compat.answer.remedies import candidates
 from ascend_compat.answer.remedy_rows import alternative_rows, best_action, remedy_rows
 from ascend_compat.answer.shared import Shared
+from ascend_compat.answer.sizes import size_rows
 from ascend_compat.checkpoint.collect import read_checkpoint
 from ascend_compat.classify.configured import configured
 from ascend_compat.classify.profile import classify
@@ -195,7 +196,7 @@ def _report(found: Judgement, shared: Shared) -> Report:
             doc.FeatureRow(feature=row.name, status=row.status, reason=document.text(row.reason))
             for row in features(found.pack, found.profile, found.target, draft)
         ],
-        memory=document.memory_part(found.plan, alternative_rows(others)),
+        memory=document.memory_part(found.plan, [*alternative_rows(others), *size_rows(found, shared)]),
         gates=[
             doc.GateRow(stage=gate.stage, prediction=gate.prediction, reason=document.text(gate.reason))
             for gate in stages

@@ -8,6 +8,7 @@ from typing import Any
 from ascend_compat.core import report as doc
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Evidence, Finding, Message
+from ascend_compat.core.memory_parts import EstimatePart
 from ascend_compat.core.plan import Attempt, KvPlan, Layout, MemoryPlan, RankMemory
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import Target
@@ -153,7 +154,7 @@ def layout_part(layout: Layout | None) -> doc.LayoutPart | None:
     """A layout, ``None`` kept."""
     if layout is None:
         return None
-    return doc.LayoutPart(npus=layout.npus, nodes=layout.nodes, tp=layout.tp, dp=layout.dp, pp=layout.pp, ep=layout.ep)
+    return doc.LayoutPart(**{name: getattr(layout, name) for name in doc.LayoutPart.model_fields})
 
 
 def rank_part(rank: RankMemory | None) -> doc.RankPart | None:
@@ -169,6 +170,11 @@ def rank_part(rank: RankMemory | None) -> doc.RankPart | None:
         total=rank.total,
         budget=rank.budget,
         device=rank.device,
+        load_peak=rank.load_peak,
+        unprofiled=rank.unprofiled,
+        estimates=[
+            EstimatePart(**{name: getattr(part, name) for name in EstimatePart.model_fields}) for part in rank.estimates
+        ],
     )
 
 
@@ -194,6 +200,7 @@ def memory_part(plan: MemoryPlan, alternatives: list[doc.AlternativeRow]) -> doc
         breakdown=[doc.WeightRow(name=item.name, bytes=item.bytes, spread=item.spread) for item in plan.breakdown],
         evidence=evidence(plan.evidence),
         unknown=[text(message) for message in plan.unknown],
+        longest=plan.longest,
     )
 
 

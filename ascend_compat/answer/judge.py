@@ -23,7 +23,9 @@ from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.match import Match, config_class
 from ascend_compat.knowledge.modules import ModuleTree
 from ascend_compat.knowledge.outcomes import Startup
+from ascend_compat.knowledge.published import published_layouts
 from ascend_compat.memory.findings import memory_findings
+from ascend_compat.memory.search import Published
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,9 @@ def judge(
     """Run every stage that follows the reading of the checkpoint."""
     target = make_target(pack, soc)
     shared = shared or Shared(rules)
-    return _judged(pack, shared, facts, profile, target, launch, shared.match(pack, facts, profile, target, launch))
+    found = shared.match(pack, facts, profile, target, launch)
+    known = published_layouts(pack, facts.spec, soc.device_type)
+    return _judged(pack, shared, facts, profile, target, launch, found, tuple(known))
 
 
 def attempt(
@@ -116,10 +120,12 @@ def _judged(
     target: Target,
     launch: LaunchProfile,
     found: Match,
+    known: tuple[Published, ...] = (),
 ) -> Judgement:
+    """``known`` are layouts of the tutorials; other releases of a search go without, so that they share plans."""
     rules = shared.rules
     graph = build_graph(pack, rules, facts, profile, target, found)
-    plan = shared.plan(*shared.loaded(facts, profile, found), target, launch, pack.get("defaults", {}))
+    plan = shared.plan(*shared.loaded(facts, profile, found), target, launch, pack.get("defaults", {}), known)
     layout = plan.studied.layout if plan.studied else None
     findings = (
         *facts.problems,

@@ -9,6 +9,7 @@ from typing import Any
 from ascend_compat.answer.judge import Judgement
 from ascend_compat.core.plan import Layout
 from ascend_compat.core.report import LaunchPart
+from ascend_compat.core.target import LONGEST
 
 #: Environment that upstream's own multi-card guides set; kept only when something in the trees or CANN reads it.
 #: Source: vllm-ascend 0.18.0rc1, docs/source/tutorials; HCCL_* are read by CANN's HCCL, not by Python.
@@ -34,6 +35,7 @@ def launch_part(found: Judgement) -> LaunchPart | None:
         env |= MULTI_NPU_ENV
     if layout.nodes > 1:
         env |= MULTI_NODE_ENV
+    env |= {**dict(found.plan.environment), **(found.launch.environment or {})}
     argv = _argv(found, layout)
     nodes = [[*argv, *_node(layout, index)] for index in range(layout.nodes)] if layout.nodes > 1 else []
     return LaunchPart(env=env, argv=argv, nodes=nodes)
@@ -48,6 +50,8 @@ def _argv(found: Judgement, layout: Layout) -> list[str]:
         ("--tensor-parallel-size", str(layout.tp)),
         ("--data-parallel-size", str(layout.dp) if layout.dp > 1 else ""),
         ("--pipeline-parallel-size", str(layout.pp) if layout.pp > 1 else ""),
+        ("--prefill-context-parallel-size", str(layout.pcp) if layout.pcp > 1 else ""),
+        ("--decode-context-parallel-size", str(layout.dcp) if layout.dcp > 1 else ""),
         ("--enable-expert-parallel", None if layout.ep else ""),
         (
             "--quantization",
@@ -86,10 +90,12 @@ def _node(layout: Layout, index: int) -> list[str]:
 
 
 def _max_len(found: Judgement) -> str:
+    """The length asked for, else the one the plan assumed or found."""
+    asked = found.launch.max_model_len
     kv = found.plan.studied.kv if found.plan.studied else None
-    return (
-        str(found.launch.max_model_len or (kv.max_model_len if kv else "")) if kv or found.launch.max_model_len else ""
-    )
+    if asked is not None and asked != LONGEST:
+        return str(asked)
+    return str(kv.max_model_len) if kv else ""
 
 
 def _text(value: object) -> str:

@@ -18,6 +18,7 @@ from ascend_compat.knowledge.variants import float_variant
 from ascend_compat.memory.case import make_case
 from ascend_compat.memory.plan import plan_case
 from ascend_compat.memory.rules import load_memory_rules
+from ascend_compat.memory.search import Published
 
 
 class Shared:
@@ -62,12 +63,13 @@ class Shared:
         target: Target,
         launch: LaunchProfile,
         release: Mapping[str, Any],
+        known: tuple[Published, ...] = (),
     ) -> MemoryPlan:
         """As :func:`ascend_compat.memory.plan.make_plan`, made once for releases that the memory rules treat alike."""
         case = make_case(facts, profile, target, launch, self.memory, release)
         settings = (case.utilization, case.block_size, repr(launch), repr(case.unknown))
-        key = (id(facts), target.soc, self.memory.regime(target), settings)
+        key = (id(facts), target.soc, self.memory.regime(target), settings, known)
         if key not in self._plans:
-            self._plans[key] = (facts, plan_case(case))
+            self._plans[key] = (facts, plan_case(case, known))
         plan = self._plans[key][1]
         return replace(plan, evidence=(*case.evidence, *plan.evidence[len(case.evidence) :]))

@@ -11,7 +11,7 @@ from ascend_compat.cli import output
 
 if TYPE_CHECKING:
     from ascend_compat.core.report import ReportDocument
-    from ascend_compat.core.target import LaunchProfile
+    from ascend_compat.core.target import Calibration, LaunchProfile
 
 _DEFAULT_SOC = "A2"
 
@@ -58,8 +58,11 @@ def add_launch(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("launch profile")
     for name in ("tp", "dp", "pp"):
         group.add_argument(f"--{name}", type=_positive, metavar="N", help=f"{name.upper()} size (default: searched)")
+    for name in ("pcp", "dcp"):
+        group.add_argument(f"--{name}", type=_positive, metavar="N", help=f"{name.upper()} size (default: 1)")
     group.add_argument("--ep", action=argparse.BooleanOptionalAction, help="expert parallel (default: searched)")
-    for name in ("max-model-len", "max-num-seqs", "max-num-batched-tokens"):
+    group.add_argument("--max-model-len", type=_length, metavar="N", help="tokens, or auto for the longest that fits")
+    for name in ("max-num-seqs", "max-num-batched-tokens"):
         group.add_argument(f"--{name}", type=_positive, metavar="N")
     group.add_argument("--gpu-memory-utilization", type=_share, metavar="X", help="share of device memory, 0 to 1")
     group.add_argument("--kv-cache-memory-bytes", type=_positive, metavar="N", help="bytes for the KV cache of a rank")
@@ -68,6 +71,10 @@ def add_launch(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--speculative", type=_json_object, metavar="JSON", help="as --speculative-config of vllm serve")
     group.add_argument("--mtp", type=_positive, metavar="N", help="speculate N tokens with the model's own MTP layer")
     group.add_argument("--additional-config", type=_json_object, metavar="JSON", help="as for vllm serve")
+    group.add_argument(
+        "--env", type=_variable, action="append", default=[], metavar="NAME=VALUE", help="environment of the server"
+    )
+    group.add_argument("--calibrate", metavar="FILE", help="start-up log of this launch; its figures replace estimates")
     group.add_argument("--enforce-eager", action="store_true", help="no graphs")
     group.add_argument("--enable-prefix-caching", action=argparse.BooleanOptionalAction)
 
@@ -98,6 +105,10 @@ def profile(args: argparse.Namespace) -> LaunchProfile:
         enforce_eager=args.enforce_eager,
         enable_prefix_caching=args.enable_prefix_caching,
         kv_cache_memory_bytes=args.kv_cache_memory_bytes,
+        pcp=args.pcp,
+        dcp=args.dcp,
+        environment=dict(args.env) or None,
+        calibration=_calibration(args.calibrate),
     )
 
 
@@ -127,6 +138,25 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return value
+
+
+def _calibration(path: str | None) -> Calibration | None:
+    from ascend_compat.memory.calibrate import read_log
+
+    return None if path is None else read_log(path)
+
+
+def _length(text: str) -> int:
+    from ascend_compat.core.target import LONGEST
+
+    return LONGEST if text.strip().lower() in ("auto", str(LONGEST)) else _positive(text)
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name.strip() or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name.strip(), value
 
 
 def _share(text: str) -> float:

@@ -9,7 +9,7 @@ from ascend_compat.core.verdict import Verdict
 
 
 class LayoutPart(Part):
-    """``npus == tp * dp * pp``."""
+    """``npus == tp * dp * pp * pcp``."""
 
     npus: int
     nodes: int
@@ -17,6 +17,18 @@ class LayoutPart(Part):
     dp: int
     pp: int
     ep: bool
+    pcp: int = 1
+    dcp: int = 1
+
+
+class EstimatePart(Part):
+    """A part of the memory that no header states: bytes at best, likely and at worst, and where they come from."""
+
+    name: str
+    low: int
+    likely: int
+    high: int
+    origin: str
 
 
 class RankPart(Part):
@@ -30,6 +42,9 @@ class RankPart(Part):
     total: int
     budget: int
     device: int
+    load_peak: int = 0
+    unprofiled: int = 0
+    estimates: list[EstimatePart] = Field(default_factory=list)
 
 
 class KvPart(Part):
@@ -89,3 +104,4 @@ class MemoryPart(Part):
     breakdown: list[WeightRow] = Field(default_factory=list)
     evidence: list[EvidenceRow] = Field(default_factory=list)
     unknown: list[Text] = Field(default_factory=list)
+    longest: int | None = None

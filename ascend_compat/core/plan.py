@@ -9,7 +9,7 @@ from ascend_compat.core.finding import Evidence, Message
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How an instance is spread: ``npus == tp * dp * pp``."""
+    """How an instance is spread: ``npus == tp * dp * pp * pcp``; decode context parallelism reuses the tp ranks."""
 
     npus: int
     nodes: int
@@ -17,14 +17,29 @@ class Layout:
     dp: int
     pp: int
     ep: bool
+    pcp: int = 1
+    dcp: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A part of the memory that no header states, in bytes; ``origin`` says where the three values come from."""
+
+    name: str
+    low: int
+    likely: int
+    high: int
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
 class RankMemory:
-    """Bytes on the worst rank.
+    """Bytes on the worst rank, estimated parts at their likely value.
 
     ``budget`` is ``gpu_memory_utilization * device memory``; ``kv_cache`` is what is left for KV (negative when weights
-    and overheads alone exceed the budget); ``graph`` lies outside the budget.
+    and overheads alone exceed the budget); ``graph`` lies outside the budget. ``load_peak`` is what the weights take
+    while they are loaded, ``unprofiled`` what start-up does not measure beside graphs; ``estimates`` gives the range of
+    activation, non-torch and graph memory.
     """
 
     weights: int
@@ -34,6 +49,9 @@ class RankMemory:
     graph: int
     budget: int
     device: int
+    load_peak: int = 0
+    unprofiled: int = 0
+    estimates: tuple[Estimate, ...] = ()
 
     @property
     def total(self) -> int:
@@ -82,7 +100,9 @@ class WeightItem:
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
     """``studied`` is the layout the user named or the minimum; ``tried`` holds every layout in the order of the search;
-    ``breakdown`` says where the weights of the studied layout's worst rank go."""
+    ``breakdown`` says where the weights of the studied layout's worst rank go; ``longest`` is the longest context of
+    one request in the studied layout, ``None`` when it is not known; ``environment`` holds variables the layout to
+    launch needs beyond the defaults."""
 
     studied: Attempt | None
     minimum: Layout | None
@@ -91,3 +111,5 @@ class MemoryPlan:
     breakdown: tuple[WeightItem, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     unknown: tuple[Message, ...] = ()
+    longest: int | None = None
+    environment: tuple[tuple[str, str], ...] = ()

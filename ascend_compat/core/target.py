@@ -21,11 +21,29 @@ class Soc:
     versions: tuple[str, ...] = ()
 
 
+#: ``max_model_len`` that asks for the longest context that fits, as vLLM's own ``-1`` does.
+LONGEST = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What the user's own log says of a start with these weights, in bytes; ``None`` where it says nothing."""
+
+    source: str
+    weights: int | None = None
+    activation: int | None = None
+    non_torch: int | None = None
+    graph: int | None = None
+    kv_cache: int | None = None
+    device: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class LaunchProfile:
     """What ``vllm serve`` would be given; ``None`` means the release's own default.
 
-    Layout fields that are ``None`` are searched; ``quantization`` ``None`` means auto-detection by the release.
+    Layout fields that are ``None`` are searched; ``quantization`` ``None`` means auto-detection by the release;
+    ``max_model_len`` may be :data:`LONGEST`. ``calibration`` is no option: it is what a log of this launch measured.
     ``environment`` holds variables as set, ``flags`` flags of no field here with their value (``--load-format``).
     """
 
@@ -46,6 +64,9 @@ class LaunchProfile:
     kv_cache_memory_bytes: int | None = None
     environment: Mapping[str, str] | None = None
     flags: Mapping[str, str | None] | None = None
+    pcp: int | None = None
+    dcp: int | None = None
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+MIB = 1 << 20
 GIB = 1 << 30
 
 #: Bits per element of every dtype the safetensors 0.8 parser accepts.

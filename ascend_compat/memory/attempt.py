@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ascend_compat.core.finding import Message, Param
 from ascend_compat.core.plan import Attempt, KvPlan, Layout, RankMemory, WeightItem
 from ascend_compat.core.units import gib
 from ascend_compat.memory.case import Case
 from ascend_compat.memory.kv_cache import page_kinds, plan_kv
-from ascend_compat.memory.overhead import activation_bytes, graph_bytes, non_torch_bytes, sampler_bytes
+from ascend_compat.memory.kv_compressed import compressed_plan, is_compressed
+from ascend_compat.memory.overhead import Overheads, overheads, unprofiled_bytes
 from ascend_compat.memory.pieces import Piece
 from ascend_compat.memory.validity import failures
-from ascend_compat.memory.weights import stage_layers, stage_weights
+from ascend_compat.memory.weights import load_extra, stage_layers, stage_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One rank of a pipeline stage; ``kv`` is ``None`` when a KV size is unknown."""
+
+    rank: RankMemory
+    kv: KvPlan | None
+    weights: tuple[WeightItem, ...]
+    index: int
 
 
 def judge(case: Case, pieces: Sequence[Piece], layout: Layout) -> Attempt:
@@ -20,56 +32,91 @@ def judge(case: Case, pieces: Sequence[Piece], layout: Layout) -> Attempt:
     invalid = failures(case, layout)
     if invalid:
         return Attempt(layout, False, invalid[0], None, None)
-    rank, kv, _ = worst_stage(case, pieces, layout)
-    failure = memory_failure(case, rank, kv)
-    return Attempt(layout, failure is None, failure, rank, kv)
+    stage = worst_stage(case, pieces, layout)
+    failure = memory_failure(case, stage.rank, stage.kv)
+    return Attempt(layout, failure is None, failure, stage.rank, stage.kv)
 
 
-def worst_stage(
-    case: Case, pieces: Sequence[Piece], layout: Layout
-) -> tuple[RankMemory, KvPlan | None, tuple[WeightItem, ...]]:
-    """Rank memory, KV plan (``None`` when a KV size is unknown) and weights of the stage with the fewest KV pages."""
-    stages = [_stage(case, pieces, layout, stage) for stage in range(layout.pp)]
-    return min(stages, key=lambda part: (part[1].pages if part[1] else 0, part[0].kv_cache))
+def worst_stage(case: Case, pieces: Sequence[Piece], layout: Layout) -> Stage:
+    """The stage with the fewest KV pages."""
+    parts = overheads(case, pieces, layout)
+    stages = [_stage(case, pieces, layout, index, parts) for index in range(layout.pp)]
+    return min(stages, key=lambda stage: (stage.kv.pages if stage.kv else 0, stage.rank.kv_cache))
 
 
-def _stage(
-    case: Case, pieces: Sequence[Piece], layout: Layout, stage: int
-) -> tuple[RankMemory, KvPlan | None, tuple[WeightItem, ...]]:
-    items = stage_weights(case, pieces, layout, stage)
-    weights = sum(item.bytes for item in items)
-    activation = activation_bytes(case, pieces, layout)
-    non_torch = non_torch_bytes(case, layout)
+def _stage(case: Case, pieces: Sequence[Piece], layout: Layout, index: int, parts: Overheads) -> Stage:
+    items = stage_weights(case, pieces, layout, index)
+    weights = int(sum(item.bytes for item in items) * case.factors.weights)
     asked = case.launch.kv_cache_memory_bytes
-    left = case.budget - weights - activation - non_torch if asked is None else asked
+    left = case.budget - weights - parts.activation.likely - parts.non_torch.likely if asked is None else asked
     if left > 0 and asked is None:
         left = int(left * case.switch("kv_share"))
     rank = RankMemory(
-        weights, activation, non_torch, left, graph_bytes(case), case.budget, case.target.soc.memory_bytes
-    )
-    layers = stage_layers(case.profile.layers or 0, layout.pp)[stage]
-    kinds = page_kinds(case, layout.tp, layers, draft=stage == layout.pp - 1)
-    return rank, None if kinds is None else plan_kv(case, kinds, left), items
+        weights, parts.activation.likely, parts.non_torch.likely, left, parts.graph.likely, case.budget,
+        case.target.soc.memory_bytes, weights + load_extra(case, pieces, layout, index),
+        unprofiled_bytes(case, pieces, layout), (parts.activation, parts.non_torch, parts.graph),
+    )  # fmt: skip
+    return Stage(rank, stage_kv(case, layout, index, left), items, index)
+
+
+def stage_kv(case: Case, layout: Layout, index: int, room: int) -> KvPlan | None:
+    """What ``room`` bytes hold on a stage; ``None`` when a KV size is unknown."""
+    layers, last = stage_layers(case, layout.pp)[index], index == layout.pp - 1
+    if is_compressed(case):
+        return compressed_plan(case, layers, last, room)
+    kinds = page_kinds(case, layout, layers, draft=last)
+    return None if kinds is None else plan_kv(case, kinds, room)
+
+
+def longest_context(case: Case, layout: Layout, stage: Stage) -> int | None:
+    """The longest context of one request that the stage's KV room holds; ``None`` when sizes are unknown."""
+    if stage.kv is None:
+        return None
+    low, high = 0, case.profile.max_positions or case.rules.integer("longest_search")
+    while low < high:
+        middle = (low + high + 1) // 2
+        kv = stage_kv(replace(case, max_model_len=middle), layout, stage.index, stage.rank.kv_cache)
+        if kv is not None and kv.requests >= 1:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def memory_failure(case: Case, rank: RankMemory, kv: KvPlan | None) -> Message | None:
     """The first memory constraint that fails, ``None`` when the layout fits.
 
     Budget: weights, activation and non-torch within ``util * device`` (or, with a fixed KV size, all of it within the
-    device); KV: one request of ``max_model_len``; tail: graph and sampler within what the budget leaves.
+    device); load: weights before they are packed within the device; KV: one request of ``max_model_len``; tail: graph
+    and what start-up does not measure within what the budget leaves.
     """
     if case.launch.kv_cache_memory_bytes is None:
         if rank.kv_cache < 0:
             return _numbers("AC401.budget", rank.total, rank.budget, rank.device, rank)
     elif rank.total + rank.kv_cache > rank.device:
         return _numbers("AC401.device", rank.total + rank.kv_cache, rank.device, rank.device, rank)
+    if rank.load_peak > rank.device:
+        return _numbers("AC401.load", rank.load_peak, rank.device, rank.device, rank)
     if kv is not None and kv.requests < 1:
         need = kv.pages_per_request * kv.page_bytes
         return _numbers("AC401.kv", need, max(0, rank.kv_cache), rank.device, rank, tokens=case.max_model_len)
-    tail = rank.graph + sampler_bytes(case)
+    tail = rank.graph + rank.unprofiled
     if case.launch.kv_cache_memory_bytes is None and tail > rank.device - rank.budget:
         return _numbers("AC401.tail", tail, rank.device - rank.budget, rank.device, rank)
     return None
+
+
+def at_worst(case: Case, layout: Layout, stage: Stage) -> Message | None:
+    """The constraint that fails when activation, non-torch and graph memory are at their high values."""
+    rank = stage.rank
+    high = {part.name: part.high for part in rank.estimates}
+    more = high["activation"] - rank.activation + high["non_torch"] - rank.non_torch
+    fixed = case.launch.kv_cache_memory_bytes is not None
+    left = rank.kv_cache if fixed else rank.kv_cache - more
+    worst = replace(
+        rank, activation=high["activation"], non_torch=high["non_torch"], graph=high["graph"], kv_cache=left
+    )
+    return memory_failure(case, worst, stage_kv(case, layout, stage.index, left))
 
 
 def _numbers(code: str, required: int, limit: int, available: int, rank: RankMemory, **more: int) -> Message:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Evidence, EvidenceKind, Message
 from ascend_compat.core.profile import AttentionGroup, AttentionKind, ModelProfile
-from ascend_compat.core.target import LaunchProfile, Target
+from ascend_compat.core.target import LONGEST, LaunchProfile, Target
 from ascend_compat.errors import UsageError
 from ascend_compat.memory.rules import MemoryRules
 
@@ -17,10 +17,24 @@ RULE_FILE = "rules/curated/memory.toml"
 RECURRENT = (AttentionKind.GDN, AttentionKind.MAMBA)
 LATENT = (AttentionKind.MLA, AttentionKind.DSA)
 _POSITIVE = (
-    "tp", "dp", "pp", "max_model_len", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization",
+    "tp", "dp", "pp", "pcp", "dcp", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization",
     "kv_cache_memory_bytes",
 )  # fmt: skip
 _DTYPE_BYTES = {"float32": 4, "float": 4, "bfloat16": 2, "float16": 2, "half": 2, "auto": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """What a log of this launch measured against the estimate of the same layout; ``None`` where it says nothing.
+
+    ``weights`` and ``activation`` are shares of the estimate, ``non_torch`` bytes added to it, ``graph`` bytes.
+    """
+
+    source: str = ""
+    weights: float = 1.0
+    activation: float | None = None
+    non_torch: int | None = None
+    graph: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,7 @@ class Case:
     spec_tokens: int
     evidence: tuple[Evidence, ...] = ()
     unknown: tuple[Message, ...] = ()
+    factors: Factors = field(default_factory=Factors)
 
     @property
     def budget(self) -> int:
@@ -68,6 +83,15 @@ class Case:
         for key in path:
             value = value.get(key) if isinstance(value, Mapping) else None
         return value
+
+    def flag(self, option: str, *variables: str) -> bool | None:
+        """An option of ``--additional-config``, else the first variable that is set; ``None`` for neither."""
+        value = self.option(option)
+        if value is not None:
+            return bool(value)
+        texts = (self.launch.environment or {}).get
+        found = next((text for text in map(texts, variables) if text is not None), None)
+        return None if found is None else found.strip().lower() not in ("", "0", "false")
 
     def switch(self, name: str) -> float:
         """A release switch of the rules for this target."""
@@ -105,11 +129,13 @@ def make_case(
     utilization = launch.gpu_memory_utilization
     if utilization is None:
         utilization = _default("gpu_memory_utilization", release, rules, target, evidence)
-    block = _default("block_size", release, rules, target, evidence)
+    block = _block_size(launch) or int(_default("block_size", release, rules, target, evidence))
     length = launch.max_model_len
-    if length is None:
-        length = min(rules.integer("search_model_len"), profile.max_positions or rules.integer("search_model_len"))
-        unknown.append(Message("AC409.length", {"tokens": length}))
+    if length is None or length == LONGEST:
+        asked, length = length, rules.integer("search_model_len")
+        length = min(length, profile.max_positions or length)
+        if asked is None:
+            unknown.append(Message("AC409.length", {"tokens": length}))
     batched = launch.max_num_batched_tokens
     if batched is None:
         batched = rules.integer("search_batched_tokens")
@@ -118,10 +144,16 @@ def make_case(
     if launch.kv_cache_memory_bytes is not None and not rules.switch("kv_cache_memory_honoured", target).value:
         unknown.append(Message("AC409.kv_option", {"release": target.vllm_ascend}))
     return Case(
-        facts, profile, target, launch, rules, float(utilization), int(block), length, batched,
+        facts, profile, target, launch, rules, float(utilization), block, length, batched,
         launch.max_num_seqs or rules.integer("default_num_seqs"), _element_bytes(profile, launch), draft, spec,
         tuple(evidence), tuple(unknown),
     )  # fmt: skip
+
+
+def _block_size(launch: LaunchProfile) -> int | None:
+    """``--block-size`` as given, ``None`` when it is not or is no number."""
+    text = (launch.flags or {}).get("--block-size") or ""
+    return int(text) if text.isdigit() and int(text) else None
 
 
 def _check(launch: LaunchProfile) -> None:
@@ -129,6 +161,9 @@ def _check(launch: LaunchProfile) -> None:
         value = getattr(launch, name)
         if value is not None and value <= 0:
             raise UsageError(f"--{name.replace('_', '-')} {value} is not positive", "give a number above 0")
+    length = launch.max_model_len
+    if length is not None and length <= 0 and length != LONGEST:
+        raise UsageError(f"--max-model-len {length} is not positive", "give a number above 0, or auto")
     share = launch.gpu_memory_utilization
     if share is not None and share > 1:
         raise UsageError(f"--gpu-memory-utilization {share} is above 1", "give a share such as 0.9")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ascend_compat.core.finding import Finding, Message
 from ascend_compat.core.plan import Layout, MemoryPlan
@@ -10,11 +10,17 @@ from ascend_compat.core.target import LaunchProfile, Target
 from ascend_compat.core.verdict import Basis, Effect, Severity
 
 _COUNTED = ("AC409.tensors", "AC409.size", "AC409.attention", "AC409.kv")
-_RISKS = {"AC402": "AC402.remedy", "AC403": None}
+#: Risks of a layout that fits: what they lead to, and the sentence of the remedy.
+_RISKS: Mapping[str, tuple[Effect, str | None]] = {
+    "AC402": (Effect.OUT_OF_MEMORY, "AC402.remedy"),
+    "AC403": (Effect.OUT_OF_MEMORY, None),
+    "AC405": (Effect.FAILS_AT_REQUEST, "AC405.remedy"),
+}
 
 
 def memory_findings(plan: MemoryPlan, target: Target, launch: LaunchProfile) -> tuple[Finding, ...]:
-    """AC401 (does not fit), AC402 (tight), AC403 (tail), AC404 (concurrency), AC409 (unknown), AC41x (invalid layout).
+    """AC401 (does not fit), AC402 (tight), AC403 (tail), AC404 (concurrency), AC405 (MC2 buffer), AC409 (unknown),
+    AC41x (invalid layout).
 
     A blocker is conditional when another card count or layout fits; its remedy names that layout.
     """
@@ -74,10 +80,9 @@ def _unknown(plan: MemoryPlan) -> Iterator[Finding]:
         code = message.id.partition(".")[0]
         if code in _RISKS:
             subject = layout_name(plan.studied.layout) if plan.studied else "memory"
-            remedy = _remedy(_RISKS[code], plan.recommended)
-            yield Finding(
-                code, Severity.WARNING, Effect.OUT_OF_MEMORY, Basis.INFERRED, subject, message, plan.evidence, remedy
-            )
+            effect, sentence = _RISKS[code]
+            remedy = _remedy(sentence, plan.recommended)
+            yield Finding(code, Severity.WARNING, effect, Basis.INFERRED, subject, message, plan.evidence, remedy)
         elif message.id in _COUNTED:
             yield Finding(
                 code, Severity.WARNING, Effect.NONE, Basis.INFERRED, "memory", message, plan.evidence, undetermined=True
@@ -91,6 +96,7 @@ def layout_name(layout: Layout) -> str:
         parts.append(f"DP{layout.dp}")
     if layout.pp > 1:
         parts.append(f"PP{layout.pp}")
+    parts += [f"{name.upper()}{size}" for name, size in (("pcp", layout.pcp), ("dcp", layout.dcp)) if size > 1]
     if layout.ep:
         parts.append("EP")
     return f"{layout.npus} NPU: {' '.join(parts)}"

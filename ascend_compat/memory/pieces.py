@@ -14,7 +14,7 @@ from ascend_compat.memory.case import Case
 from ascend_compat.memory.rules import ModuleRule, SchemeRule, Shard
 
 UNRECOGNISED = "unrecognised, kept whole"
-_MODELSLIM = re.compile(r"W(\d+)A(\d+)(_DYNAMIC)?(?:$|_PER|_MIX)")
+_MODELSLIM = re.compile(r"W(\d+)A(\d+)(_DYNAMIC)?(?:$|_PER|_MIX|_?MXFP|SC)")
 _PACKED = {"I32": 1, "U8": 1, "I8": 0}
 
 
@@ -32,7 +32,9 @@ class Piece:
     """Tensors that cost the same per layer.
 
     ``out`` and ``inner`` are the logical sizes of one tensor, ``per_layer`` how many of them a layer has, ``layers``
-    the decoder layers (empty outside the stack). ``bits`` per element; ``scheme`` adds its scales.
+    the decoder layers (empty outside the stack). ``bits`` per element, ``load_bits`` while loading; ``scheme`` adds its
+    scales. ``fine_grained`` names the group that may shard the module instead of tp, ``prologue`` a projection that the
+    fused attention prologue copies.
     """
 
     name: str
@@ -48,6 +50,10 @@ class Piece:
     attention: AttentionGroup | None = None
     vector: bool = False
     latent_query: bool = False
+    load_bits: int = 0
+    tower: bool = False
+    prologue: bool = False
+    fine_grained: str | None = None
 
 
 def make_pieces(case: Case) -> tuple[Piece, ...]:
@@ -71,6 +77,7 @@ def _pieces_of(
     piece = Piece(
         rule.name if rule else UNRECOGNISED, rule.shard if rule else "replicated", Place.LAYER, out, inner, count, (),
         0, vector=len(group.shape) < 2, latent_query=bool(rule and rule.latent_query),
+        prologue=bool(rule and rule.prologue), fine_grained=rule.fine_grained if rule else None,
     )  # fmt: skip
     piece = _stored(case, group, rule, piece, quantized)
     return [part for placed in _placed(case, group, piece) for part in _by_attention(case, placed)]
@@ -97,21 +104,30 @@ def _stored(
     scheme = _scheme(case, group, piece, found)
     if scheme is None:
         return replace(piece, bits=DTYPE_BITS[group.dtype])
-    unpack = DTYPE_BITS[group.dtype] // scheme.weight_bits if _is_packed(case, group, scheme) else 1
-    axis = _PACKED.get(group.dtype, 1)
+    unpack = DTYPE_BITS[group.dtype] // scheme.weight_bits if _is_packed(case, group, scheme, found) else 1
+    axis = 1 if _is_float(found) else _PACKED.get(group.dtype, 1)
     out, inner = (piece.out * unpack, piece.inner) if axis == 0 else (piece.out, piece.inner * unpack)
-    size = _group_size(case, found)
-    return replace(piece, out=out, inner=inner, bits=scheme.weight_bits, scheme=scheme, group_size=size)
+    size, stored = declared_group(case, found), DTYPE_BITS[group.dtype] // unpack
+    return replace(
+        piece, out=out, inner=inner, bits=scheme.weight_bits, load_bits=stored, scheme=scheme, group_size=size
+    )
 
 
-def _is_packed(case: Case, group: TensorGroup, scheme: SchemeRule) -> bool:
-    """Whether one stored element holds several weights. ModelSlim packs int4 pairs from description version 1.0.0."""
+def _is_packed(case: Case, group: TensorGroup, scheme: SchemeRule, found: QuantGroup | None) -> bool:
+    """Whether one stored element holds several weights.
+
+    ModelSlim packs int4 pairs from description version 1.0.0; a 4-bit float can't be stored otherwise.
+    """
     if scheme.weight_bits >= DTYPE_BITS[group.dtype]:
         return False
-    if group.dtype != "I8":
+    if group.dtype != "I8" or _is_float(found):
         return True
     description = case.facts.quant_description or {}
     return description.get("version") == "1.0.0"
+
+
+def _is_float(found: QuantGroup | None) -> bool:
+    return found is not None and found.weights is not None and found.weights.type == "float"
 
 
 def _scheme(case: Case, group: TensorGroup, piece: Piece, found: QuantGroup | None) -> SchemeRule | None:
@@ -121,6 +137,8 @@ def _scheme(case: Case, group: TensorGroup, piece: Piece, found: QuantGroup | No
     expert = piece.shard.startswith("expert")
     for rule in case.rules.storage.schemes:
         if rule.bits != bits or (rule.expert is not None and rule.expert != expert):
+            continue
+        if rule.declared is not None and (found is None or re.search(rule.declared, found.declared) is None):
             continue
         if rule.dynamic is not None and rule.dynamic != dynamic:
             continue
@@ -147,7 +165,7 @@ def _declared(found: QuantGroup | None) -> tuple[int | None, bool | None, bool]:
     return int(name.group(1)), name.group(3) is not None, name.group(2) == "16"
 
 
-def _group_size(case: Case, found: QuantGroup | None) -> int | None:
+def declared_group(case: Case, found: QuantGroup | None) -> int | None:
     """Weights that share a scale; a ModelSlim description names it once for the whole checkpoint."""
     if found is not None and found.weights is not None:
         return found.weights.group_size
@@ -179,7 +197,7 @@ def _placed(case: Case, group: TensorGroup, piece: Piece) -> list[Piece]:
     if in_any(places.draft):
         return [replace(whole, place=Place.DRAFT)]
     if in_any(places.tower):
-        return [replace(whole, place=Place.FIRST)]
+        return [replace(whole, place=Place.FIRST, tower=True)]
     if not in_any(places.layer):
         return [replace(whole, place=Place.FIRST if in_any(places.first) else Place.LAST)]
     end = case.profile.layers
@@ -193,7 +211,7 @@ def _placed(case: Case, group: TensorGroup, piece: Piece) -> list[Piece]:
 
 def _by_attention(case: Case, piece: Piece) -> list[Piece]:
     """Split attention pieces by the attention group of their layers, whose heads decide the sharding."""
-    if piece.shard not in ("kv", "fused_qkv", "latent_column") or not case.profile.attention:
+    if piece.shard not in ("kv", "fused_qkv", "latent_column") or piece.tower or not case.profile.attention:
         return [piece]
     if piece.place is not Place.LAYER:
         return [replace(piece, attention=case.attending)]

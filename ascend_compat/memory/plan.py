@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Evidence, EvidenceKind, Message
 from ascend_compat.core.plan import Attempt, Layout, MemoryPlan
-from ascend_compat.core.profile import ModelProfile
-from ascend_compat.core.target import LaunchProfile, Target
+from ascend_compat.core.profile import AttentionKind, ModelProfile
+from ascend_compat.core.target import LONGEST, LaunchProfile, Target
 from ascend_compat.core.units import gib
-from ascend_compat.memory.attempt import byte_params, judge, worst_stage
+from ascend_compat.memory.activation import vision_bytes
+from ascend_compat.memory.attempt import Stage, at_worst, byte_params, judge, longest_context, worst_stage
+from ascend_compat.memory.calibrate import calibrate
 from ascend_compat.memory.case import RULE_FILE, Case, make_case
-from ascend_compat.memory.overhead import chunk_bytes, sampler_bytes, vision_bytes
+from ascend_compat.memory.communication import BUFFER, asked_buffer_mib, buffer_mib, needed_buffer_mib
+from ascend_compat.memory.overhead import chunk_bytes
 from ascend_compat.memory.pieces import UNRECOGNISED, Piece, make_pieces
 from ascend_compat.memory.rules import MemoryRules
-from ascend_compat.memory.search import make_layout, search
+from ascend_compat.memory.search import Found, Published, make_layout, search
 
 
 def make_plan(
@@ -26,30 +30,49 @@ def make_plan(
     launch: LaunchProfile,
     rules: MemoryRules,
     release: Mapping[str, Any],
+    published: Sequence[Published] = (),
 ) -> MemoryPlan:
     """Bytes per rank, KV pages and the minimum card count of a checkpoint on a target.
 
     ``release`` is the ``defaults`` section of the release's pack (``{"gpu_memory_utilization": {"value": 0.9, "at":
     "vllm/config/cache.py:41"}}``); what it lacks comes from the curated rules. Without tensors, or without the sizes
-    the arithmetic needs, ``studied`` is ``None`` and ``unknown`` says what is missing.
+    the arithmetic needs, ``studied`` is ``None`` and ``unknown`` says what is missing. ``published`` are layouts
+    upstream runs this family in, which the search tries first.
     """
-    return plan_case(make_case(facts, profile, target, launch, rules, release))
+    return plan_case(make_case(facts, profile, target, launch, rules, release), published)
 
 
-def plan_case(case: Case) -> MemoryPlan:
+def plan_case(case: Case, published: Sequence[Published] = ()) -> MemoryPlan:
     """The plan of a case whose settings are resolved; its evidence begins with the case's own."""
     missing = _missing(case)
     if missing:
         return MemoryPlan(None, None, None, (), (), case.evidence, missing)
     pieces = make_pieces(case)
-    found = search(case, pieces)
     asked = asked_layout(case)
+    if case.launch.calibration is not None:
+        case = calibrate(case, pieces, asked or make_layout(case, 1, 1, 1, False))
+    found = search(case, pieces, published)
     studied = judge(case, pieces, asked) if asked else found.best
-    breakdown = worst_stage(case, pieces, studied.layout)[2] if studied and studied.rank else ()
+    stage = worst_stage(case, pieces, studied.layout) if studied and studied.rank else None
+    longest = longest_context(case, studied.layout, stage) if studied and stage else None
+    if case.launch.max_model_len == LONGEST and longest and studied:
+        case = replace(case, max_model_len=longest)
+        studied = judge(case, pieces, studied.layout)
+        stage = worst_stage(case, pieces, studied.layout)
     return MemoryPlan(
-        studied, found.best.layout if found.best else None, found.recommended, found.tried, breakdown,
-        (*case.evidence, _device_evidence(case)), (*case.unknown, *_doubts(case, pieces, studied)),
+        studied, found.best.layout if found.best else None, found.recommended, found.tried,
+        stage.weights if stage else (), (*case.evidence, _device_evidence(case)),
+        (*case.unknown, *_doubts(case, pieces, studied, stage)), longest, _environment(case, found, studied),
     )  # fmt: skip
+
+
+def _environment(case: Case, found: Found, studied: Attempt | None) -> tuple[tuple[str, str], ...]:
+    """Variables the layout to launch needs beyond the defaults."""
+    attempt = found.best or studied
+    if attempt is None or asked_buffer_mib(case) is not None:
+        return ()
+    size = buffer_mib(case, attempt.layout)
+    return ((BUFFER, str(size)),) if size > case.rules.integer("hccl_buffer_mib") else ()
 
 
 def asked_layout(case: Case) -> Layout | None:
@@ -58,8 +81,13 @@ def asked_layout(case: Case) -> Layout | None:
     if launch.tp is None and launch.dp is None and launch.pp is None:
         return None
     tp, dp, pp = launch.tp or 1, launch.dp or 1, launch.pp or 1
-    ep = launch.ep if launch.ep is not None else case.profile.moe is not None and tp * dp > 1
+    ep = launch.ep if launch.ep is not None else case.profile.moe is not None and tp * dp * (launch.pcp or 1) > 1
     return make_layout(case, tp, dp, pp, ep)
+
+
+def _counted(kind: AttentionKind) -> bool:
+    """Whether the cache of a kind can be counted here."""
+    return kind.counted or kind is AttentionKind.COMPRESSED
 
 
 def _missing(case: Case) -> tuple[Message, ...]:
@@ -70,31 +98,46 @@ def _missing(case: Case) -> tuple[Message, ...]:
     for name in ("hidden_size", "layers", "vocab_size"):
         if getattr(profile, name) is None:
             return (Message("AC409.size", {"size": name, "reason": reasons.get(name, "not in config.json")}),)
-    if not profile.attention or any(not group.kind.counted for group in profile.attention):
+    if not profile.attention or any(not _counted(group.kind) for group in profile.attention):
         return (Message("AC409.attention", {"reason": reasons.get("attention", "its kind is not recognised")}),)
     return ()
 
 
-def _doubts(case: Case, pieces: tuple[Piece, ...], studied: Attempt | None) -> tuple[Message, ...]:
+def _doubts(case: Case, pieces: tuple[Piece, ...], studied: Attempt | None, stage: Stage | None) -> tuple[Message, ...]:
     """What the numbers leave open."""
-    doubts = []
-    if studied is not None and studied.rank is not None:
+    doubts: list[Message] = []
+    if studied is not None and stage is not None:
         if studied.kv is None:
             doubts.append(Message("AC409.kv", {}))
-        chunk = chunk_bytes(case, studied.layout)
-        room = studied.rank.device - studied.rank.budget - studied.rank.graph - sampler_bytes(case)
-        left = studied.rank.kv_cache
-        if studied.fits and left < case.rules.number("tight_margin_fraction") * studied.rank.device:
-            sizes = {"room": left, "room_gib": round(gib(left), 2), "device_gib": round(gib(studied.rank.device), 2)}
-            doubts.append(Message("AC402.room", sizes))
-        if studied.fits and chunk > max(0, room):
-            doubts.append(Message("AC403.chunk", byte_params(chunk, max(0, room), studied.rank.device)))
-    if vision_bytes(case):
-        doubts.append(Message("AC409.vision", {"bytes": vision_bytes(case), "gib": round(gib(vision_bytes(case)), 2)}))
+        if studied.fits:
+            doubts += _risks(case, studied.layout, stage)
+    likely = int(vision_bytes(case)[1])
+    if likely:
+        doubts.append(Message("AC409.vision", {"bytes": likely, "gib": round(gib(likely), 2)}))
     names = sum(piece.name == UNRECOGNISED for piece in pieces)
     if names:
         doubts.append(Message("AC409.modules", {"groups": names}))
     return tuple(doubts)
+
+
+def _risks(case: Case, layout: Layout, stage: Stage) -> Iterator[Message]:
+    """What may still go wrong with a layout that fits at likely values."""
+    rank = stage.rank
+    failure = at_worst(case, layout, stage)
+    if rank.kv_cache < case.rules.number("tight_margin_fraction") * rank.device:
+        sizes = {"room": rank.kv_cache, "room_gib": round(gib(rank.kv_cache), 2)}
+        yield Message("AC402.room", {**sizes, "device_gib": round(gib(rank.device), 2)})
+    elif failure is not None:
+        high = {part.name: round(gib(part.high), 2) for part in rank.estimates}
+        sizes = {"activation_gib": high["activation"], "non_torch_gib": high["non_torch"]}
+        yield Message("AC402.high", {**sizes, "likely_gib": round(gib(rank.activation), 2)})
+    chunk = chunk_bytes(case, layout)
+    room = max(0, rank.device - rank.budget - rank.graph - rank.unprofiled)
+    if chunk > room:
+        yield Message("AC403.chunk", byte_params(chunk, room, rank.device))
+    need, given = needed_buffer_mib(case, layout), asked_buffer_mib(case)
+    if given is not None and need > given:
+        yield Message("AC405.buffer", {"needed": need, "given": given})
 
 
 def _device_evidence(case: Case) -> Evidence:

@@ -25,9 +25,11 @@ MODULES_FILE = "memory_modules.toml"
 
 
 class Constant(Sourced):
-    """A number with its origin; its key is its name."""
+    """A number with its origin; its key is its name. An estimate also says how low and how high it may be."""
 
     value: int | float
+    low: int | float | None = None
+    high: int | float | None = None
 
 
 class Interval(Rule):
@@ -67,6 +69,8 @@ class ModuleRule(Entry):
     unless: str | None = None
     router: bool = False
     latent_query: bool = False
+    prologue: bool = False
+    fine_grained: str | None = None
     dtype_bytes: int | None = None
 
     @field_validator("pattern", "unless")
@@ -94,7 +98,10 @@ class RouterRule(Interval, Entry):
 
 
 class SchemeRule(Entry):
-    """Resident bytes of a quantized weight: ``weight_bits`` per element plus bytes per row, column and group."""
+    """Resident bytes of a quantized weight: ``weight_bits`` per element plus bytes per row, column and group.
+
+    ``declared`` is a pattern of the scheme's declared name; ``group_size`` a group the scheme fixes itself.
+    """
 
     name: str
     bits: int
@@ -102,6 +109,8 @@ class SchemeRule(Entry):
     dynamic: bool | None = None
     expert: bool | None = None
     weight_only: bool | None = None
+    declared: str | None = None
+    group_size: int | None = None
     per_out: int = 0
     per_in: int = 0
     group_bytes: int = 0
@@ -151,6 +160,12 @@ class MemoryRules(MainFile, ModulesFile):
         if name not in self.constants:
             raise RuleError(f"{self.path} lacks the constant {name!r}", "restore the rule file of this version")
         return float(self.constants[name].value)
+
+    def span(self, name: str) -> tuple[float, float, float]:
+        """A constant at its low, likely and high value."""
+        likely, entry = self.number(name), self.constants[name]
+        low, high = entry.low, entry.high
+        return (likely if low is None else float(low), likely, likely if high is None else float(high))
 
     def integer(self, name: str) -> int:
         """A whole constant by name."""

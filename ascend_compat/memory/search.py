@@ -10,6 +10,9 @@ from ascend_compat.memory.attempt import judge
 from ascend_compat.memory.case import Case, cdiv
 from ascend_compat.memory.pieces import Piece
 
+#: Sizes of a published layout of the family: tp, dp and pp.
+Published = tuple[int, int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -20,25 +23,34 @@ class Found:
     tried: tuple[Attempt, ...]
 
 
-def make_layout(case: Case, tp: int, dp: int, pp: int, ep: bool) -> Layout:
-    """A layout with its card and node counts."""
-    npus = tp * dp * pp
-    return Layout(npus, cdiv(npus, case.target.soc.npus_per_node), tp, dp, pp, ep)
+def make_layout(
+    case: Case, tp: int, dp: int, pp: int, ep: bool, pcp: int | None = None, dcp: int | None = None
+) -> Layout:
+    """A layout with its card and node counts; context parallel sizes are those of the launch profile."""
+    pcp, dcp = pcp or case.launch.pcp or 1, dcp or case.launch.dcp or 1
+    npus = tp * dp * pp * pcp
+    return Layout(npus, cdiv(npus, case.target.soc.npus_per_node), tp, dp, pp, ep, pcp, dcp)
 
 
-def layouts(case: Case, npus: int) -> Iterator[Layout]:
-    """Layouts of ``npus`` cards, the preferred first: tp inside a node, then dp (experts only), then pipeline stages.
+def layouts(case: Case, npus: int, published: Sequence[Published] = ()) -> list[Layout]:
+    """Layouts of ``npus`` cards, the preferred first: those upstream publishes for the family, then tp inside a node,
+    then dp (experts only), then pipeline stages."""
+    found = list(_layouts(case, npus))
+    order = {sizes: n for n, sizes in reversed(list(enumerate(published)))}
+    return sorted(found, key=lambda layout: order.get((layout.tp, layout.dp, layout.pp), len(order)))
 
-    A dense model gains nothing from dp, every replica being whole. Expert parallelism is on for experts unless the
-    launch profile says otherwise; without it experts are split, which is tried where they can't be dealt out.
-    """
+
+def _layouts(case: Case, npus: int) -> Iterator[Layout]:
+    """A dense model gains nothing from dp, every replica being whole. Expert parallelism is on for experts unless the
+    launch profile says otherwise; without it experts are split, which is tried where they can't be dealt out."""
     per_node = case.target.soc.npus_per_node
     moe = case.profile.moe is not None
+    ranks = npus // (case.launch.pcp or 1)
     pp = 1
-    while pp <= npus:
-        tp = 1 << (min(npus // pp, per_node).bit_length() - 1)
+    while pp <= ranks:
+        tp = 1 << (min(ranks // pp, per_node).bit_length() - 1)
         while tp >= 1:
-            dp = npus // (pp * tp)
+            dp = ranks // (pp * tp)
             if dp == 1 or (moe and pp == 1):
                 for ep in _expert_parallel(case, tp * dp):
                     yield make_layout(case, tp, dp, pp, ep)
@@ -55,11 +67,11 @@ def _expert_parallel(case: Case, world: int) -> tuple[bool, ...]:
     return (True,) if moe.routed % world == 0 else (True, False)
 
 
-def search(case: Case, pieces: Sequence[Piece]) -> Found:
+def search(case: Case, pieces: Sequence[Piece], published: Sequence[Published] = ()) -> Found:
     """Smallest power of two of cards with a layout that is valid and fits on every rank.
 
     ``recommended`` is the first layout that also holds the concurrency asked for (``max_num_seqs`` requests, or a
-    curated number of them), ``None`` when the search limit comes first.
+    curated number of them) without more pipeline stages than the smallest, which is taken where no size does.
     """
     wanted = case.launch.max_num_seqs or case.rules.integer("recommended_requests")
     limit = case.rules.integer("search_limit_npus")
@@ -67,17 +79,16 @@ def search(case: Case, pieces: Sequence[Piece]) -> Found:
     best: Attempt | None = None
     npus = 1
     while npus <= limit:
-        roomiest: Attempt | None = None
-        for layout in layouts(case, npus):
+        for layout in layouts(case, npus, published):
             attempt = judge(case, pieces, layout)
             if best is None:
                 tried.append(attempt)
             if attempt.fits:
                 best = best or attempt
-                roomiest = roomiest or attempt
-                if attempt.kv is None or attempt.kv.requests >= wanted:
+                roomy = attempt.kv is None or attempt.kv.requests >= wanted
+                if roomy and layout.pp <= best.layout.pp:
                     return Found(best, layout, tuple(tried))
-        if roomiest is None and best is None and _hopeless(tried, npus):
+        if best is None and _hopeless(tried, npus):
             break
         npus *= 2
     return Found(best, best.layout if best else None, tuple(tried))
@@ -85,7 +96,7 @@ def search(case: Case, pieces: Sequence[Piece]) -> Found:
 
 def _hopeless(tried: Sequence[Attempt], npus: int) -> bool:
     """Whether more cards can't help: every layout of this size is refused for a reason no card count changes."""
-    unchanging = {"AC412.length", "AC413.speculative", "AC414.latent"}
+    unchanging = {"AC412.length", "AC412.block", "AC413.speculative", "AC414.latent"}
     return all(
         attempt.first_failure is not None and attempt.first_failure.id in unchanging
         for attempt in tried

@@ -90,6 +90,7 @@ def _memory(view: View) -> list[tuple[str, Any]]:
     tables = [
         ("tried", memory.tried(view)),
         ("rank", memory.rank(view)),
+        ("estimates", memory.estimates(view)),
         ("breakdown", memory.breakdown(view)),
         ("kv", memory.capacity(view)),
         ("alternatives", memory.alternatives(view)),

@@ -88,11 +88,14 @@ def render_memory_part(screen: Screen, view: View, full: bool = False) -> None:
     screen.sentence(view.say("memory.minimum", cards=view.cards(part.minimum)), "bold")
     if part.recommended is not None and part.recommended != part.minimum:
         screen.sentence(view.say("memory.recommended", cards=view.cards(part.recommended)))
+    if part.longest:
+        screen.sentence(memory.longest(view))
     if part.per_rank is not None:
         screen.sentence(plain(f"{view.word('section.rank')} ({view.layout(part.layout)})"), "dim")
         _bar(screen, view, part.per_rank)
     if full:
         screen.table(memory.rank(view), right=(1,))
+        screen.table(memory.estimates(view), right=(1, 2, 3))
         screen.table(memory.breakdown(view), right=(1,))
         screen.table(memory.capacity(view), right=(1,))
     screen.table(memory.tried(view) if full else memory.brief(view), right=(0, 2, 3))

@@ -108,8 +108,8 @@ def degrees(layout: LayoutPart | None) -> str:
     """As :meth:`View.layout`."""
     if layout is None:
         return "-"
-    sizes = [f"{name}{degree}" for name, degree in (("TP", layout.tp), ("DP", layout.dp), ("PP", layout.pp))]
-    named = [size for size in sizes if size[2:] != "1"] or sizes[:1]
+    sizes = [(name.upper(), getattr(layout, name)) for name in ("tp", "dp", "pp", "pcp", "dcp")]
+    named = [f"{name}{size}" for name, size in sizes if size > 1] or [f"TP{layout.tp}"]
     return " ".join([*named, *(["EP"] if layout.ep else [])])
 
 

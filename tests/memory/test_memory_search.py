@@ -145,7 +145,7 @@ def test_a_refused_length_is_not_called_a_memory_problem() -> None:
 
 
 def test_tight_and_short_of_concurrency() -> None:
-    options = {"tp": 8, "gpu_memory_utilization": 0.95, "max_num_seqs": 32}
+    options = {"tp": 8, "gpu_memory_utilization": 0.95, "max_num_seqs": 32, "max_num_batched_tokens": 8096}
     codes = [f.code for f in memory_findings(plan(qwen3_moe(), **options), target(), launch(**options))]
     assert codes == ["AC402", "AC404"]
 

@@ -11,6 +11,7 @@ from ascend_compat.core.plan import Layout, MemoryPlan
 from ascend_compat.core.profile import AttentionGroup, AttentionKind, QuantArgs, QuantGroup, QuantProfile
 from ascend_compat.core.target import Target
 from ascend_compat.core.units import GIB
+from ascend_compat.memory.case import make_case
 from ascend_compat.memory.plan import make_plan
 from ascend_compat.memory.weights import stage_layers
 
@@ -116,9 +117,20 @@ def test_vocabulary_is_padded_before_it_is_split() -> None:
     assert {i.name: i.bytes for i in result.breakdown}["embedding"] == 1024 // 8 * 64 * 2
 
 
+def stage_sizes(layers: int, pp: int, **environment: str) -> list[int]:
+    facts, prof = qwen3(1024, layers, 16, 8, 3072, tied=False)
+    case = make_case(facts, prof, target(), launch(environment=environment), rules(), {})
+    return [len(stage) for stage in stage_layers(case, pp)]
+
+
 def test_stages_split_layers_away_from_the_last() -> None:
-    assert [len(stage) for stage in stage_layers(94, 4)] == [23, 24, 24, 23]
-    assert [len(stage) for stage in stage_layers(61, 4)] == [15, 15, 16, 15]
+    assert stage_sizes(94, 4) == [23, 24, 24, 23]
+    assert stage_sizes(61, 4) == [15, 15, 16, 15]
+
+
+def test_the_partition_of_the_user_wins_where_it_adds_up() -> None:
+    assert stage_sizes(61, 4, VLLM_PP_LAYER_PARTITION="10, 17,17,17") == [10, 17, 17, 17]
+    assert stage_sizes(61, 4, VLLM_PP_LAYER_PARTITION="10,10,10,10") == [15, 15, 16, 15]
 
 
 def test_pipeline_stages_hold_everything_once() -> None:

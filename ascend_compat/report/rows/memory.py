@@ -30,6 +30,22 @@ def rank(view: View) -> Table:
     return view.table("part per_rank", rows)
 
 
+def longest(view: View) -> Sentence:
+    """How long a context one request may have in the layout under study."""
+    part = view.doc.memory
+    return view.say("memory.longest", tokens=number(part.longest or 0), cards=view.cards(part.layout))
+
+
+def estimates(view: View) -> Table:
+    """The parts that no header states, at best, likely and at worst; the verdict uses the likely value."""
+    part = view.doc.memory.per_rank
+    rows = [
+        (plain(view.word(f"memory.{row.name}")), *(plain(size(value)) for value in (row.low, row.likely, row.high)))
+        for row in (part.estimates if part else ())
+    ]
+    return view.table("part low likely high", rows)
+
+
 def bar(view: View, part: RankPart) -> list[Slice]:
     """The device's memory in slices whose shares sum to 1 at most; what does not fit is scaled down to the device."""
     free = max(part.device - part.budget, 0)

@@ -1,0 +1,112 @@
+"""The torch peak of the engine's profile run: hidden states, the widest layer, logits, the vision encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ascend_compat.core.plan import Estimate, Layout
+from ascend_compat.memory.case import Case, cdiv
+from ascend_compat.memory.communication import Method, method
+from ascend_compat.memory.pieces import Piece
+from ascend_compat.memory.spread import expert_world
+
+_SEEN = ("vision", "image", "video")
+
+
+def activation(case: Case, pieces: Sequence[Piece], layout: Layout) -> Estimate:
+    """Low, likely and high peak of one profile run over ``max_num_batched_tokens``; attention is skipped by it.
+
+    Text and encoder run after each other, the encoder's output is kept.
+    """
+    copies = case.rules.span("hidden_copies")
+    dense, experts = _dense(case, layout), _experts(case, pieces, layout)
+    towers = [int(share) for share in vision_bytes(case)]
+    values = []
+    for n in range(3):
+        text = int(copies[n] * _states(case)) + max(dense[n], experts[n]) + _logits(case)
+        values.append(max(towers[n], text + _kept(case)))
+    low, likely, high = values
+    return Estimate("activation", low, likely, high, case.rules.constants["hidden_copies"].source)
+
+
+def _states(case: Case) -> int:
+    """One copy of the hidden states of the profiled batch."""
+    return case.batched_tokens * (case.profile.hidden_size or 0) * case.element_bytes
+
+
+def _dense(case: Case, layout: Layout) -> tuple[int, ...]:
+    inner = cdiv(case.profile.intermediate_size or 0, layout.tp)
+    work = case.batched_tokens * inner * case.element_bytes
+    return tuple(int(copies * work) for copies in case.rules.span("dense_copies"))
+
+
+def _logits(case: Case) -> int:
+    """Only ``max_num_seqs`` rows of logits are computed, gathered over tp."""
+    return case.num_seqs * case.padded_vocab * case.element_bytes
+
+
+def _experts(case: Case, pieces: Sequence[Piece], layout: Layout) -> tuple[int, int, int]:
+    """Expert work on the routed rows of a rank.
+
+    Low: one output a row. Likely: the widest of the two matrix products; the quantized input is freed after the first
+    (A 0.13.0 vllm_ascend/ops/fused_moe/moe_mlp.py:131), the float one is kept. High: everything at once.
+    """
+    moe, hidden = case.profile.moe, case.profile.hidden_size or 0
+    if moe is None:
+        return 0, 0, 0
+    size, act = case.element_bytes, activation_bytes_per_element(case, pieces)
+    inner = moe.intermediate_size if layout.ep else cdiv(moe.intermediate_size, expert_world(layout))
+    tokens, rows = routed_rows(case, layout)
+    gathered = tokens * hidden * size
+    if act < size:
+        first, second = hidden * act + 2 * inner * size, inner * act + hidden * size
+    else:
+        first, second = hidden * size + 3 * inner * size, 2 * hidden * size + inner * size
+    whole = rows * (hidden * (act + size) + inner * (2 * size + act))
+    likely = rows * max(first, second) + _workspace(case, layout)
+    return rows * hidden * size, gathered + likely, max(gathered + whole, gathered + likely)
+
+
+def routed_rows(case: Case, layout: Layout) -> tuple[int, int]:
+    """Tokens a rank sees in an expert layer and the rows they are sorted into.
+
+    Gathered batches hold the tokens of all data-parallel ranks, and every routed row is sorted on every rank, even for
+    remote experts (A vllm_ascend/ops/fused_moe/token_dispatcher.py:401); the profile run balances exchanged rows.
+    """
+    top_k = case.profile.moe.top_k or 1 if case.profile.moe else 1
+    tokens = cdiv(case.batched_tokens, layout.pcp)
+    if method(case, layout, case.batched_tokens) is Method.GATHER:
+        tokens *= layout.dp * layout.pcp
+        return tokens, tokens * top_k
+    return tokens, cdiv(tokens * top_k, layout.tp)
+
+
+def activation_bytes_per_element(case: Case, pieces: Sequence[Piece]) -> int:
+    """Bytes per element of expert inputs: 1 when activations are quantized, else the model dtype."""
+    experts = (piece for piece in pieces if piece.shard.startswith("expert"))
+    quantized = any(piece.scheme is not None and not piece.scheme.weight_only for piece in experts)
+    return 1 if quantized else case.element_bytes
+
+
+def _workspace(case: Case, layout: Layout) -> int:
+    """Workspace of the fused dispatch kernel: ``16 MiB + rows * (3H + 8)`` (A csrc/mc2/dispatch_ffn_combine)."""
+    if method(case, layout, case.batched_tokens) is not Method.FUSED:
+        return 0
+    rows = case.rules.integer("fused_mc2_rows")
+    return case.rules.integer("fused_mc2_base_bytes") + rows * (3 * (case.profile.hidden_size or 0) + 8)
+
+
+def vision_bytes(case: Case) -> tuple[float, float, float]:
+    """The encoder's run on the largest image; zeros without a vision tower of known width."""
+    widths = [tower.hidden_size or 0 for tower in case.profile.towers if tower.modality in _SEEN]
+    work = max(widths, default=0) * case.rules.integer("vision_patches") * case.element_bytes
+    low, likely, high = (factor * work for factor in case.rules.span("vision_width_factor"))
+    return low, likely, high
+
+
+def _kept(case: Case) -> int:
+    """Output of the encoder, one row for every four patches, kept while the text model runs."""
+    if not any(tower.modality in _SEEN for tower in case.profile.towers):
+        return 0
+    rows = min(case.rules.integer("vision_patches") // 4, case.batched_tokens)
+    return rows * (case.profile.hidden_size or 0) * case.element_bytes
