@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from ascend_compat.classify.quant.stored import QUANTIZED_DTYPES
 from ascend_compat.classify.tensors import header_evidence
-from ascend_compat.core.facts import CheckpointFacts
+from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.finding import Evidence, EvidenceKind
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import Target
 from ascend_compat.knowledge.allocation import WEIGHTS, computing, parameter, unquantized
-from ascend_compat.knowledge.edges import ROOT, add
+from ascend_compat.knowledge.edges import EVIDENCE_LIMIT, ROOT, add
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.match import COMPANIONS, GroupOutcome, Match, config_class
 from ascend_compat.knowledge.modules import LINEAR, MOE
@@ -174,10 +174,14 @@ def _unjudged(graph: DiGraph[str], facts: CheckpointFacts, match: Match) -> None
         reason = note.missing or note.source if note is not None else "no safetensors header was read"
         add(graph, ROOT, "tensors:?", "stores-as", evidence, ok=None, absent=True, reason=reason,
             guessed=bool(facts.tensors))  # fmt: skip
+    unplaced: dict[str, list[TensorGroup]] = {}
     for group in match.lost if match.tree.leaves else ():  # of an architecture nobody knows, the registry says enough
         if group.dtype in QUANTIZED_DTYPES and group.parameter in WEIGHTS:
-            header = header_evidence(group)
+            unplaced.setdefault(group.dtype, []).append(group)
+    for dtype, groups in unplaced.items():
+        for group in groups[:EVIDENCE_LIMIT]:  # one edge with the headers of the first templates
             add(
-                graph, ROOT, f"tensor:{group.template}", "stores-as", header, ok=None, unplaced=True,
-                template=group.template, stored=group.dtype, count=group.count,
+                graph, ROOT, f"tensor:{groups[0].template}", "stores-as", header_evidence(group), ok=None,
+                unplaced=True, template=groups[0].template, templates=len(groups), stored=dtype,
+                count=sum(part.count for part in groups),
             )  # fmt: skip
