@@ -52,11 +52,11 @@ def _stores(edge: dict[str, Any], path: tuple[str, ...], evidence: tuple[Evidenc
         )  # fmt: skip
     if detail.get("absent") or detail.get("unplaced"):
         code = "AC311" if detail.get("absent") else "AC310"
-        names = ("reason",) if detail.get("absent") else ("template", "templates", "stored", "count")
+        params = _params(edge, "reason", "template", "templates", "stored", "count")
         variant = "AC311.inferred" if detail.get("guessed") else code
         return Finding(
             code, Severity.BLOCKER, Effect.NONE, Basis.SOURCE, str(detail.get("template", "safetensors")),
-            Message(variant, _params(edge, *names)), evidence, None, path,
+            Message(variant, params), evidence, None, path,
             undetermined=True,
         )  # fmt: skip
     if "keeps" not in detail:
