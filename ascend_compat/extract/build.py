@@ -18,6 +18,7 @@ from ascend_compat.extract.defaults import extract_defaults
 from ascend_compat.extract.documented import extract_documented, extract_documented_columns, extract_documented_features
 from ascend_compat.extract.kernels import extract_kernels
 from ascend_compat.extract.knobs import extract_flags
+from ascend_compat.extract.loaders.section import extract_loaders
 from ascend_compat.extract.modules import extract_modules
 from ascend_compat.extract.origin.stated import same_release, tree_version
 from ascend_compat.extract.parsers import extract_parsers
@@ -55,7 +56,7 @@ TABLES: dict[str, Callable[[Trees], Any]] = {
     "kernel_tables": extract_kernels,
 }
 #: Steps of a build, for a progress bar: the tables, then what takes or fills two sections.
-STEPS = (*TABLES, "architectures", "model_classes", "parsers")
+STEPS = (*TABLES, "architectures", "model_classes", "loaders", "parsers")
 
 
 def build_pack(vllm_ascend: Path, vllm: Path, progress: Progress = silent) -> dict[str, Any]:
@@ -90,6 +91,8 @@ def _sections(trees: Trees, progress: Progress) -> dict[str, Any]:
             out["architectures"], out["removed_architectures"] = extract_registry(trees)
         elif name == "model_classes":
             out["model_classes"], out["layer_classes"] = extract_modules(trees, out["architectures"])
+        elif name == "loaders":
+            out[name] = extract_loaders(trees, out["model_classes"], out["layer_classes"])
         elif name == "parsers":
             out["tool_parsers"], out["reasoning_parsers"] = extract_parsers(trees)
         else:

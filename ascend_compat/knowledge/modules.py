@@ -86,6 +86,8 @@ class ModuleTree:
         self.leaves: dict[str, list[Leaf]] = {}
         self.packed: dict[str, list[str]] = dict(self.attribute("packed_modules_mapping") or {})
         self.dynamic: list[str] = []
+        #: Model classes by the path they stand at, the root's first.
+        self.models: dict[str, list[str]] = {"": [full(self.root)]} if self.root else {}
         for leaf in self._expand(self.root, {}, _Place("", (), True, 0)):
             known = self.leaves.setdefault(leaf.path, [])
             if leaf.cls not in [other.cls for other in known]:
@@ -189,6 +191,8 @@ class ModuleTree:
         name = full(name)
         chain = (*place.chain, (name.rpartition(":")[2], site.at))
         if shorten(name) in self.classes or name.startswith(MODEL_PACKAGES):
+            if name not in self.models.setdefault(site.path, []):
+                self.models[site.path].append(name)
             inner = _Place(site.path, chain, place.quantized and "n" not in site.flags, place.depth + 1)
             yield from self._expand(shorten(name), given, inner)
         elif not name.startswith("@"):

@@ -26,10 +26,12 @@ class Continue(Exception):
 class Frame:
     """The scopes of one call, innermost first, over the names of its module."""
 
-    __slots__ = ("function", "globals", "module", "scopes")
+    __slots__ = ("function", "globals", "module", "scopes", "yielded")
 
     def __init__(self, module: Module, scopes: tuple[dict[str, Any], ...], function: Function | None = None) -> None:
         self.module = module
         self.scopes = scopes
         self.function = function
         self.globals: set[str] = set()
+        #: What a generator has yielded so far; it runs to its end when it is called.
+        self.yielded: list[Any] = []

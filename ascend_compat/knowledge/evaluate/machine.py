@@ -19,6 +19,7 @@ from ascend_compat.knowledge.evaluate.values import (
     Module,
     Native,
     Raised,
+    Stream,
     Undecided,
     Unknown,
     describe,
@@ -48,7 +49,9 @@ class Machine(Statements):
 
     def scoped(self, frame: Frame) -> Frame:
         """A frame with a fresh innermost scope, for comprehensions."""
-        return Frame(frame.module, ({}, *frame.scopes), frame.function)
+        inner = Frame(frame.module, ({}, *frame.scopes), frame.function)
+        inner.yielded = frame.yielded
+        return inner
 
     # modules -----------------------------------------------------------------------------------------------------
 
@@ -130,10 +133,10 @@ class Machine(Statements):
         try:
             self.block(function.spec["body"], frame)
         except Return as result:
-            return result.value
+            return Stream(frame.yielded) if function.spec.get("generator") else result.value
         finally:
             self.depth -= 1
-        return None
+        return Stream(frame.yielded) if function.spec.get("generator") else None
 
     def bind_arguments(self, function: Function, args: list[Any], keywords: dict[str, Any], at: str) -> dict[str, Any]:
         """Parameters to values; a wrong number of arguments raises ``TypeError`` as Python does."""

@@ -58,9 +58,8 @@ _STORING = frozenset("append get setdefault pop add insert update".split())
 def method(owner: Any, name: str, at: str) -> Any:
     """A method of plain data as a :class:`Native`, ``MISSING`` when Python has none, else unknown."""
     if isinstance(owner, Tensor):
-        return {"shape": owner.shape, "dtype": External(f"torch.{owner.dtype}")}.get(
-            name, Unknown(at, f"attribute {name} of a tensor")
-        )
+        known = {"shape": owner.shape, "dtype": External(f"torch.{owner.dtype}"), **owner.attributes}
+        return known.get(name, Unknown(at, f"attribute {name} of a tensor"))
     if isinstance(owner, str) and name == "value":
         return owner
     allowed = _METHODS.get(type(owner))
@@ -275,7 +274,11 @@ def call_external(machine: Expressions, name: str, args: list[Any], keywords: di
         return _plain(fnmatchcase)(args, keywords, at)
     if name == "inspect.signature":
         return _signature(args, at)
-    if head in ("torch.nn", "vllm.model_executor.utils") and last in ("Module", "set_weight_attrs"):
+    if head == "vllm.model_executor.utils" and last == "set_weight_attrs":
+        for key, value in (args[1] if len(args) > 1 and isinstance(args[1], dict) else {}).items():
+            machine.set_attribute(args[0], key, value)
+        return None
+    if name == "torch.nn.Module":
         return None
     if ".logger." in f".{name}." or last in ("info_once", "warning_once", "debug_once"):
         return None

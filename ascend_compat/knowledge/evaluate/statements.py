@@ -18,6 +18,7 @@ from ascend_compat.knowledge.evaluate.values import (
     Native,
     Node,
     Raised,
+    Tensor,
     Undecided,
     Unknown,
     describe,
@@ -280,6 +281,8 @@ class Statements(Expressions):
         """Attributes of instances, classes and modules; elsewhere an assignment has no effect on a decision."""
         if isinstance(owner, (Instance, Class, Module)):
             owner.names[name] = value
+        elif isinstance(owner, Tensor):
+            owner.attributes[name] = value
 
     def set_item(self, owner: Any, key: Any, value: Any, at: str) -> None:
         """Items of dictionaries and lists; an unknown key makes the change unfollowable."""
