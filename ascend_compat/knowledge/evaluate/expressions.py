@@ -200,7 +200,7 @@ class Expressions(Operations):
             return pairs
         out: list[Any] = []
         self._loop(node, 0, inner, lambda: out.append(self.value(node[3], inner)))
-        return set(out) if node[2] == "set" else out
+        return set(out) if node[2] == "set" else Stream(out) if node[2] == "gen" else out
 
     def _loop(self, node: Node, depth: int, frame: Frame, emit: Callable[[], Any]) -> None:
         if depth == len(node[4]):

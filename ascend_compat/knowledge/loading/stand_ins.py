@@ -9,21 +9,32 @@ from typing import Any
 from ascend_compat.knowledge.evaluate.values import Raised, Tensor, Unknown
 
 
+Region = tuple[tuple[int, int], ...]
+
+
 @dataclass(eq=False, slots=True)
 class Buffer:
-    """The memory of one parameter, and the parts of it that were written: ``(start, length)`` per dimension."""
+    """The memory of one parameter and what was written to it: per write the region and the names it came from.
+
+    A region is ``(start, length)`` per dimension, empty where it is not computed. ``assumed`` parameters belong to a
+    module whose parameters the source trees do not show.
+    """
 
     parameter: str
-    shape: tuple[int, ...]
-    written: list[tuple[tuple[int, int], ...]] = field(default_factory=list)
+    shape: tuple[Any, ...]
+    assumed: bool = False
+    written: list[tuple[Region, frozenset[str]]] = field(default_factory=list)
 
     def share(self) -> float:
         """Written share of the memory, among the indices of the first dimension that were written at all."""
-        regions = set(self.written)
-        touched = {region[0] for region in regions if region}
+        regions = {region for region, _ in self.written}
+        if not regions or not all(regions) or not all(isinstance(n, int) for n in self.shape):
+            return 1.0 if self.written else 0.0
+        touched = {region[0] for region in regions}
+        indices = sum(length for _, length in touched) if len(self.shape) > 1 else self.shape[0]
         area = sum(prod(length for _, length in region) for region in regions)
-        whole = sum(length for _, length in touched) * prod(self.shape[1:])
-        return area / whole if whole else 1.0
+        whole = indices * prod(self.shape[1:])
+        return min(area / whole, 1.0) if whole else 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +47,7 @@ class View(Tensor):
 
     origins: frozenset[str] = frozenset()
     buffer: Buffer | None = None
-    region: tuple[tuple[int, int], ...] = ()
+    region: Region = ()
     dims: tuple[int, ...] = ()
 
 
@@ -45,12 +56,12 @@ def stored(name: str, shape: tuple[int, ...], dtype: str) -> View:
     return View(shape, dtype, "stored", name, origins=frozenset({name}))
 
 
-def parameter_data(buffer: Buffer, dtype: str | None) -> View:
+def parameter_data(buffer: Buffer, dtype: str | None, attributes: dict[str, Any] | None = None) -> View:
     """The whole of a parameter."""
-    region = tuple((0, n) for n in buffer.shape)
-    return View(
-        buffer.shape, dtype, "empty", buffer.parameter, buffer=buffer, region=region, dims=tuple(range(len(region)))
-    )
+    sized = all(isinstance(n, int) for n in buffer.shape)
+    region = tuple((0, n) for n in buffer.shape) if sized else ()
+    dims = tuple(range(len(region)))
+    return View(buffer.shape, dtype, "empty", buffer.parameter, attributes or {}, frozenset(), buffer, region, dims)
 
 
 def known(view: Tensor) -> bool:
@@ -59,9 +70,11 @@ def known(view: Tensor) -> bool:
 
 
 def opaque(at: str, *parts: Any) -> View:
-    """The result of an operation nobody follows: where it comes from is kept, its shape is not."""
-    origins = frozenset(name for part in parts if isinstance(part, View) for name in part.origins)
-    return View((Unknown(at, "shape of a computed tensor"),), None, "computed", at, origins=origins)
+    """The result of an operation nobody follows: where it comes from or leads to is kept, its shape is not."""
+    views = [part for part in parts if isinstance(part, View)]
+    origins = frozenset(name for view in views for name in view.origins)
+    buffer = next((view.buffer for view in views if view.buffer is not None), None)
+    return View((Unknown(at, "shape of a computed tensor"),), None, "computed", at, {}, origins, buffer)
 
 
 def narrow(view: View, dim: int, start: int, length: int, at: str) -> View:
@@ -74,7 +87,7 @@ def narrow(view: View, dim: int, start: int, length: int, at: str) -> View:
     shape = tuple(length if i == dim % len(view.shape) else n for i, n in enumerate(view.shape))
     if view.buffer is None:
         return replace(view, shape=shape)
-    place = view.dims[dim]
+    place = view.dims[dim] if view.dims else -1
     region = tuple((s + start, length) if i == place else (s, n) for i, (s, n) in enumerate(view.region))
     return replace(view, shape=shape, region=region)
 
@@ -88,7 +101,7 @@ def indexed(view: View, key: Any, at: str) -> View:
         raise Raised("IndexError", message, at)
     if view.buffer is None:
         return replace(view, shape=view.shape[1:])
-    place = view.dims[0]
+    place = view.dims[0] if view.dims else -1
     region = tuple((s + key % view.shape[0], 1) if i == place else (s, n) for i, (s, n) in enumerate(view.region))
     return replace(view, shape=view.shape[1:], region=region, dims=view.dims[1:])
 
@@ -104,7 +117,7 @@ def copied(view: View, source: Any, at: str) -> None:
             if have not in (1, want) or (back > len(view.shape) and have != 1):
                 message = f"The size of tensor a ({want}) must match the size of tensor b ({have})"
                 raise Raised("RuntimeError", message, at)
-    view.buffer.written.append(view.region)
+    view.buffer.written.append((view.region, source.origins if isinstance(source, View) else frozenset()))
 
 
 def moved(view: View, order: list[int]) -> View:

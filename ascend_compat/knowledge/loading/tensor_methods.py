@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from ascend_compat.knowledge.evaluate.values import External, Native, Raised, Unknown
+from ascend_compat.knowledge.evaluate.values import MISSING, External, Native, Raised, Unknown
 from ascend_compat.knowledge.loading.stand_ins import View, copied, indexed, known, moved, narrow, opaque
 
 Call = Callable[[View, list[Any], dict[str, Any], str], Any]
@@ -24,7 +24,7 @@ _OPAQUE = frozenset(
 
 
 def tensor_attribute(view: View, name: str, at: str) -> Any:
-    """``tensor.name``; what is neither a known attribute nor a known method is unknown."""
+    """``tensor.name``; ``MISSING`` for what is neither a known attribute nor a known method."""
     fixed: dict[str, Any] = {
         "dtype": External(f"torch.{view.dtype}") if view.dtype else Unknown(at, "dtype of a computed tensor"),
         "data": view,
@@ -47,7 +47,7 @@ def tensor_attribute(view: View, name: str, at: str) -> Any:
         return Native(name, lambda args, keywords, where: view)
     if name in _OPAQUE:
         return Native(name, lambda args, keywords, where: opaque(where, view, *args))
-    return Unknown(at, f"attribute {name} of a tensor")
+    return MISSING
 
 
 def _size(view: View, args: list[Any], keywords: dict[str, Any], at: str) -> Any:

@@ -1,0 +1,98 @@
+"""The attributes a loader reads off modules: the part of each constructor that sets them, run on what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ascend_compat.knowledge.evaluate.values import Class, Function, Instance, Raised, Undecided, Unknown
+from ascend_compat.knowledge.loading.configuration import nested_config, vllm_config
+from ascend_compat.knowledge.loading.machine import LoadingMachine
+from ascend_compat.knowledge.loading.skeleton import Node
+from ascend_compat.knowledge.modules import MOE
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What constructors are given: the configuration, the quantization, and the dtype of the model."""
+
+    config: Instance
+    quantization: str | None
+    quant_config: Instance | None
+    dtype: str
+    experts: int = 0
+
+
+def construct(machine: LoadingMachine, root: Node, given: Given) -> None:
+    """Run every module's constructor part, the base classes' first; what it can't set stays unknown."""
+    for path, node in root.walk():
+        if node.leaf is not None:
+            if node.leaf.kind == MOE:
+                _experts(machine, node, given)
+            continue
+        cls = node.instance.cls
+        for item in reversed(cls.lineage() if cls else []):
+            init = item.names.get("__init__") if isinstance(item, Class) else None
+            if isinstance(init, Function):
+                _run(machine, node, init, _arguments(init.spec, path, given))
+
+
+def _run(machine: LoadingMachine, node: Node, init: Function, arguments: Mapping[str, Any]) -> None:
+    """Statement by statement: one that fails leaves the others their effect."""
+    kept = set(node.instance.names)
+    local = {init.spec["params"][0][0]: node.instance, **arguments}
+    from ascend_compat.knowledge.evaluate.frames import Frame, Return
+
+    frame = Frame(init.module, (local, *init.scopes), init)
+    before = {name: node.instance.names[name] for name in kept}
+    for statement in init.spec["body"]:
+        try:
+            machine.run(statement, frame)
+        except (Undecided, Raised):
+            continue
+        except Return:
+            break
+    node.instance.names.update(before)  # modules and their methods stay as the tree says
+
+
+def _arguments(spec: Mapping[str, Any], path: str, given: Given) -> dict[str, Any]:
+    """Values for the parameters of a constructor, by what models call them; the rest by default or unknown."""
+    config = nested_config(given.config, path)
+    whole = vllm_config(config, given.quantization, given.quant_config, given.dtype)
+    values: dict[str, Any] = {
+        "vllm_config": whole, "config": config, "quant_config": given.quant_config, "prefix": path,
+        "cache_config": whole.names["cache_config"], "parallel_config": whole.names["parallel_config"],
+        "model_config": whole.names["model_config"], "layer_idx": None,
+    }  # fmt: skip
+    at = f"constructor of {path or 'the model'}"
+    out: dict[str, Any] = {}
+    for name, default in [*spec["params"][1:], *spec.get("keyword", [])]:
+        if name in values and values[name] is not None:
+            out[name] = values[name]
+        elif default is not None and default[0] == "const":
+            out[name] = default[1]
+        else:
+            out[name] = None if name == "quant_config" else Unknown(at, f"argument {name}")
+    return out
+
+
+def _experts(machine: LoadingMachine, node: Node, given: Given) -> None:
+    """What the loader of an expert layer reads: one rank holds every expert."""
+    names = node.instance.names
+    method = names.get("quant_method")
+    names.update(
+        quant_config=given.quant_config,
+        quant_method=method if isinstance(method, Instance) else Unknown("", "the method of an expert layer"),
+        tp_size=1, tp_rank=0, ep_size=1, ep_rank=0, use_ep=False, _expert_map=None, expert_map=None,
+        global_num_experts=given.experts, local_num_experts=given.experts, num_redundant_experts=0,
+        moe_config=_open("moe_config", is_act_and_mul=True, num_local_experts=given.experts,
+                         num_experts=given.experts, tp_rank=0, tp_size=1),
+        moe_parallel_config=_open("moe_parallel_config", tp_size=1, tp_rank=0, ep_size=1, ep_rank=0, use_ep=False),
+        layer_name=node.path, num_fused_shared_experts=0, aiter_fmoe_shared_expert_enabled=False,
+        rocm_aiter_fmoe_enabled=False,
+    )  # fmt: skip
+
+
+def _open(label: str, **names: Any) -> Instance:
+    return Instance(None, dict(names), closed=False, label=label)

@@ -1,0 +1,150 @@
+"""What loaders use of torch, Python's library and vLLM's process groups, with the meaning it has on one rank."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from ascend_compat.knowledge.environment import DISTRIBUTED, Parallel
+from ascend_compat.knowledge.evaluate.values import Class, External, Instance, Native, Raised, Stream, Tensor, Unknown
+from ascend_compat.knowledge.loading.machine import MEMBERS, LoadingMachine
+from ascend_compat.knowledge.loading.stand_ins import View, copied, known, opaque
+
+WEIGHT_UTILS = "vllm.model_executor.model_loader.weight_utils"
+MODELS = "vllm.model_executor.models.utils"
+#: Bases that add nothing a loader asks for.
+MODULE_BASES = (
+    "torch.nn.Module", "torch.nn.modules.Module", "vllm.model_executor.custom_op.CustomOp",
+    "vllm.model_executor.custom_op.PluggableLayer",
+)  # fmt: skip
+Call = Callable[[list[Any], dict[str, Any], str], Any]
+
+
+def library(machine: LoadingMachine) -> dict[str, Any]:
+    """Dotted names to values."""
+    module = Class("Module", "torch.nn", "", (), {})
+    out: dict[str, Any] = dict.fromkeys(MODULE_BASES, module)
+    out.update(Parallel().groups())
+    for home in DISTRIBUTED:
+        for name in ("pp", "tp", "dp", "ep", "pcp"):
+            names = {"is_first_rank": True, "is_last_rank": True, "world_size": 1, "rank_in_group": 0, "rank": 0}
+            out[f"{home}.get_{name}_group"] = _fixed(Instance(None, names, closed=False, label=f"{name} group"))
+        out[f"{home}.divide"] = Native("divide", lambda args, keywords, at: args[0] // args[1])
+    out[f"{WEIGHT_UTILS}.default_weight_loader"] = Native("default_weight_loader", default_weight_loader)
+    for name in ("row_parallel_weight_loader", "sharded_weight_loader", "composed_weight_loader"):
+        out[f"{WEIGHT_UTILS}.{name}"] = Native(name, sharded_loader if name.startswith("row") else _made_loader)
+    out[f"{MODELS}.is_pp_missing_parameter"] = _fixed(False)
+    out["vllm.logger.init_logger"] = _fixed(_logger(machine))
+    for name in ("cat", "stack", "concat", "concatenate", "zeros_like", "ones_like", "empty_like", "tensor", "arange"):
+        out[f"torch.{name}"] = Native(name, lambda args, keywords, at: opaque(at, *_flat(args)))
+    for name, call in _python(machine).items():
+        out[name] = Native(name, call)
+    return out
+
+
+def default_weight_loader(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+    """vLLM's default: sizes have to be equal, unless both hold one element. Raises ``AssertionError``."""
+    param, loaded = (*args, *keywords.values())[:2]
+    if not isinstance(param, View) or not isinstance(loaded, Tensor):
+        return Unknown(at, "loading what is no tensor")
+    single = known(param) and known(loaded) and _elements(param) == 1 == _elements(loaded)
+    if known(param) and known(loaded) and not single and param.shape != loaded.shape:
+        message = f"Attempted to load weight ({list(loaded.shape)}) into parameter ({list(param.shape)})"
+        raise Raised("AssertionError", message, at)
+    copied(param, None, at) if single else copied(param, loaded, at)
+    if single and isinstance(loaded, View) and param.buffer is not None:
+        region, _ = param.buffer.written.pop()
+        param.buffer.written.append((region, loaded.origins))
+    return None
+
+
+def sharded_loader(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+    """A loader that cuts the tensor for its rank: what it writes is not computed, that it writes is."""
+    views = [item for item in (*args, *keywords.values()) if isinstance(item, View)]
+    param = next((view for view in views if view.buffer is not None), None)
+    loaded = next((view for view in views if view.buffer is None), None)
+    if param is None or param.buffer is None or loaded is None:
+        return Unknown(at, "loading what is no tensor")
+    param.buffer.written.append(((), loaded.origins))
+    return True
+
+
+def _made_loader(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+    return Native("weight_loader", sharded_loader)
+
+
+def _elements(view: Tensor) -> int:
+    count = 1
+    for size in view.shape:
+        count *= size
+    return count
+
+
+def _flat(args: list[Any]) -> list[Any]:
+    return [part for item in args for part in (item if isinstance(item, (list, tuple)) else [item])]
+
+
+def _fixed(value: Any) -> Native:
+    return Native("fixed", lambda args, keywords, at: value)
+
+
+def _logger(machine: LoadingMachine) -> Instance:
+    def warn(args: list[Any], keywords: dict[str, Any], at: str) -> None:
+        for fate in machine.fates.note(machine.fates.current):
+            fate.warned = True
+
+    def quiet(args: list[Any], keywords: dict[str, Any], at: str) -> None:
+        return None
+
+    names = {name: Native(name, warn) for name in ("warning", "warning_once", "error", "exception")}
+    names.update({name: Native(name, quiet) for name in ("debug", "debug_once", "info", "info_once")})
+    return Instance(None, dict(names), closed=False, label="logger")
+
+
+def _python(machine: LoadingMachine) -> dict[str, Call]:
+    def group(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        key = keywords.get("key", args[1] if len(args) > 1 else None)
+        items = list(machine.iterate(args[0], at))
+        keys = [item if key is None else machine.call(key, [item], {}, at) for item in items]
+        unknown = next((part for part in keys if isinstance(part, Unknown)), None)
+        if unknown is not None:
+            return unknown
+        pairs = itertools.groupby(range(len(items)), key=lambda n: keys[n])
+        return Stream([(name, Stream([items[n] for n in members])) for name, members in pairs])
+
+    def chain(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        return Stream([item for part in args for item in machine.iterate(part, at)])
+
+    def chained(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        return chain(list(machine.iterate(args[0], at)), {}, at)
+
+    def sliced(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        return Stream(list(machine.iterate(args[0], at)))
+
+    def length(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        value = args[0]
+        if isinstance(value, Instance) and MEMBERS in value.names:
+            return len(value.names[MEMBERS])
+        return len(value) if isinstance(value, (str, list, tuple, dict, set)) else Unknown(at, "a length")
+
+    def defaulted(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        kinds: dict[str, Callable[[], Any]] = {"list": list, "dict": dict, "set": set, "int": int}
+        made = kinds.get(getattr(args[0], "name", "")) if args else None
+        return collections.defaultdict(made) if made else Unknown(at, "a defaultdict")
+
+    def partial(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        callee, first, named = args[0], args[1:], dict(keywords)
+        return Native("partial", lambda more, kw, where: machine.call(callee, [*first, *more], {**named, **kw}, where))
+
+    return {
+        "itertools.groupby": group, "itertools.chain": chain, "itertools.chain.from_iterable": chained,
+        "itertools.islice": sliced, "islice": sliced, "len": length, "collections.defaultdict": defaulted,
+        "functools.partial": partial,
+    }  # fmt: skip
+
+
+def external_dtype(name: str | None) -> Any:
+    """A dtype as code sees it."""
+    return External(f"torch.{name}") if name else None

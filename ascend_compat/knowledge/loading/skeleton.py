@@ -1,0 +1,172 @@
+"""A model before loading: instances of its classes with their children and empty parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ascend_compat.core.class_names import full
+from ascend_compat.knowledge.evaluate.values import Class, Instance, Native, Unknown
+from ascend_compat.knowledge.loading.machine import MEMBERS, LoadingMachine, class_of
+from ascend_compat.knowledge.loading.stand_ins import View
+from ascend_compat.knowledge.modules import Leaf, ModuleTree
+
+MISSING_LAYER = "PPMissingLayer"
+
+
+@dataclass(slots=True)
+class Node:
+    """One module of the model: its instance, its path, the index of its layer, and what hangs below it."""
+
+    path: str
+    instance: Instance
+    index: int | None = None
+    leaf: Leaf | None = None
+    children: dict[str, Node] = field(default_factory=dict)
+    parameters: dict[str, View] = field(default_factory=dict)
+
+    def walk(self, prefix: str = "") -> Iterator[tuple[str, Node]]:
+        """This module and all below it, with the path from here."""
+        yield prefix, self
+        for name, child in self.children.items():
+            yield from child.walk(f"{prefix}.{name}" if prefix else name)
+
+    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, View]]:
+        """Parameters as torch names them."""
+        for path, node in self.walk(prefix) if recurse else [(prefix, self)]:
+            for name, view in node.parameters.items():
+                yield f"{path}.{name}" if path else name, view
+
+
+class Skeleton:
+    """The modules of one architecture, for the layers that stand for all others."""
+
+    def __init__(self, machine: LoadingMachine, tree: ModuleTree, indices: Mapping[str, list[int]]) -> None:
+        self.machine = machine
+        self.tree = tree
+        self.indices = indices
+        self.root = self._node("", None, self._class([tree.root and full(tree.root)]))
+        #: Modules that are layers, and single parameters with the module that has them.
+        self.leaves: list[Node] = []
+        self.loose: list[tuple[Node, str, Leaf]] = []
+
+    def build(self, choose: Any) -> Node:
+        """Create all nodes; ``choose(path, template, names)`` says which of several classes a layer is of."""
+        for template in sorted(self.tree.models, key=lambda path: path.count(".")):
+            if template:
+                for path, index in self._concrete(template):
+                    names = choose(path, template, self.tree.models[template], index)
+                    cls = self._class(names)
+                    if cls is not None:
+                        node = self._at(path, index)
+                        node.instance.cls = cls
+                        node.instance.label = cls.name
+        for template, leaves in self.tree.leaves.items():
+            for path, index in self._concrete(template):
+                self._leaf(path, index, leaves[0])
+        for _, node in self.root.walk():
+            self._equip(node)
+        return self.root
+
+    def _leaf(self, path: str, index: int | None, leaf: Leaf) -> None:
+        if leaf.cls.endswith(".Parameter"):
+            parent, _, name = path.rpartition(".")
+            self.loose.append((self._at(parent, index) if parent else self.root, name, leaf))
+            return
+        node = self._at(path, index)
+        node.leaf = leaf
+        node.instance.cls = class_of(self.machine, leaf.cls, leaf.lineage)
+        node.instance.label = node.instance.cls.name
+        self.leaves.append(node)
+
+    def _concrete(self, template: str) -> Iterator[tuple[str, int | None]]:
+        """A path template with the indices of the layers that are built."""
+        if "*" not in template:
+            yield template, None
+            return
+        stem = template.partition(".*")[0].rpartition(".")[2]
+        for index in self.indices.get(stem) or self.indices.get("", [0]):
+            path = template.replace("*", str(index), 1)
+            if "*" in path:
+                yield from ((path.replace("*", str(inner)), index) for inner in (0, 1))
+            else:
+                yield path, index
+
+    def _class(self, names: list[str]) -> Class | None:
+        """The first of some names that is a class of the loading code."""
+        for name in names:
+            module, _, last = name.partition(":")
+            found = self.machine.member(module, last) if module in self.machine.modules else None
+            if isinstance(found, Class) and found.name != MISSING_LAYER:
+                return found
+        return None
+
+    def _at(self, path: str, index: int | None) -> Node:
+        """The node at a path, created with what lies above it."""
+        node = self.root
+        done = ""
+        for name in path.split("."):
+            done = f"{done}.{name}" if done else name
+            if name not in node.children:
+                node.children[name] = self._node(done, index, None)
+            node = node.children[name]
+        node.index = index if node.index is None else node.index
+        return node
+
+    def _node(self, path: str, index: int | None, cls: Class | None) -> Node:
+        instance = Instance(cls, {}, closed=False, label=cls.name if cls else path or "model")
+        return Node(path, instance, index)
+
+    def _equip(self, node: Node) -> None:
+        """Give an instance what every torch module has."""
+        names = node.instance.names
+        names.update({name: child.instance for name, child in node.children.items()})
+        if node.children and all(name.isdigit() for name in node.children):
+            names[MEMBERS] = {name: child.instance for name, child in node.children.items()}
+        if node.instance.cls is None:
+            node.instance.cls = Class("Module", "torch.nn", "", (), {})
+        found = node.instance.cls.find("load_weights")
+        if not isinstance(found, Unknown) and not _has(node.instance.cls, "load_weights"):
+            names["load_weights"] = None
+        names.update(_methods(node))
+
+
+def _has(cls: Class, name: str) -> bool:
+    return any(isinstance(item, Class) and name in item.names for item in cls.lineage())
+
+
+def _methods(node: Node) -> dict[str, Native]:
+    def parameters(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        prefix = keywords.get("prefix", args[0] if args else "")
+        recurse = keywords.get("recurse", args[1] if len(args) > 1 else True)
+        return list(node.named_parameters(prefix or "", recurse is not False))
+
+    def children(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        return [(name, child.instance) for name, child in node.children.items()]
+
+    def modules(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        return [(path, inner.instance) for path, inner in node.walk()]
+
+    def submodule(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        found = next((inner.instance for path, inner in node.walk() if path == args[0]), None)
+        return found or Unknown(at, f"no module {args[0]}")
+
+    calls: dict[str, Any] = {
+        "named_parameters": parameters,
+        "parameters": lambda args, kw, at: [view for _, view in node.named_parameters()],
+        "state_dict": lambda args, kw, at: dict(node.named_parameters()),
+        "named_buffers": lambda args, kw, at: [],
+        "buffers": lambda args, kw, at: [],
+        "named_children": children,
+        "children": lambda args, kw, at: [child for _, child in children(args, kw, at)],
+        "named_modules": modules,
+        "modules": lambda args, kw, at: [inner for _, inner in modules(args, kw, at)],
+        "get_submodule": submodule,
+        "get_parameter": lambda args, kw, at: dict(node.named_parameters()).get(args[0], Unknown(at, "no parameter")),
+        "_get_name": lambda args, kw, at: node.instance.label,
+        "register_parameter": lambda args, kw, at: None,
+        "register_buffer": lambda args, kw, at: None,
+    }
+    return {name: Native(name, call) for name, call in calls.items()}
+
