@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ascend_compat.extract.guards import Guards, flow
+from ascend_compat.extract.registered import registered
 from ascend_compat.extract.tree import Trees
 
 HOME = "vllm_ascend.utils"
@@ -115,6 +116,7 @@ def layer_class(trees: Trees, fqn: str) -> dict[str, Any]:
         return out
     module, node = found
     out["at"] = module.at(node)
+    out.update(registered(trees, fqn))
     names = {name.rpartition(":")[2].rpartition(".")[2] for name in lineage}
     if names & BASES:
         out["custom_op"] = True

@@ -28,7 +28,9 @@ FOLLOWED = (
     "vllm.model_executor.layers.fused_moe.utils",
     "vllm.model_executor.layers.fused_moe.shared_fused_moe",
     "vllm.model_executor.layers.fused_moe.config",
+    "vllm.model_executor.model_loader.default_loader",
     "vllm.model_executor.layers.quantization.base_config",
+    "vllm.distributed.eplb.eplb_state",
     "vllm.model_executor.layers.quantization.compressed_tensors.compressed_tensors",
     "vllm_ascend.ops.fused_moe",
     "vllm_ascend._310p.fused_moe",
@@ -36,11 +38,14 @@ FOLLOWED = (
     "vllm_ascend._310p.quantization",
     "vllm_ascend.patch",
 )
+#: Packages that only hand on what their modules define.
+HANDING_ON = frozenset({"vllm.model_executor.layers.fused_moe", "vllm.model_executor.layers.quantization"})
 #: What runs per request, or has an effect on no name: never part of loading.
 NEVER = frozenset(
-    "forward __call__ apply process_weights_after_loading create_weights __repr__ forward_impl forward_native "
+    "forward __call__ process_weights_after_loading create_weights __repr__ forward_impl forward_native "
     "forward_cuda embed_input_ids compute_logits get_language_model get_input_embeddings embed_multimodal "
-    "get_mm_mapping run sample named_parameters __new__".split()
+    "get_mm_mapping run sample named_parameters __new__ get_all_weights "
+    "download_model create_weights _prepare_weights _get_weights_iterator".split()
 )
 #: Attributes that loaders read off modules other than themselves.
 COMMON = frozenset({"config", "quant_config"})
@@ -146,7 +151,7 @@ class Collected:
         source = absolute(module, node)
         wanted = self.names.get(module.name, set())
         for alias in node.names:
-            if (everything or (alias.asname or alias.name) in wanted) and under(source, FOLLOWED):
+            if (everything or (alias.asname or alias.name) in wanted) and (source in HANDING_ON or under(source, FOLLOWED)):
                 self._need(source, alias.name)
 
     def _scan_class(self, node: ast.ClassDef, module: Module) -> None:
@@ -190,7 +195,7 @@ class Collected:
                     part = sliced(item, self._read(f"{module.name}:{node.name}"))
                     if part is not None:
                         yield part
-                elif item.name in self.asked and item.name not in NEVER and not _overload(item):
+                elif item.name in self.asked and item.name not in NEVER and not _runs(item):
                     yield item
             elif isinstance(item, (ast.Assign, ast.AnnAssign)) and item.value is not None and binds(item) & self.asked:
                 yield item
@@ -260,8 +265,10 @@ class Collected:
         return ["class", node.lineno, node.name, [expression(base) for base in node.bases], body, [], []]
 
 
-def _overload(node: ast.FunctionDef) -> bool:
-    return any(ast.unparse(d).rpartition(".")[2] == "overload" for d in node.decorator_list)
+def _runs(node: ast.FunctionDef) -> bool:
+    """Whether a method is only declared, or computes with a layer (``apply`` of a quantization method)."""
+    computes = node.name == "apply" and any(a.arg in ("layer", "x") for a in (*node.args.args, *node.args.kwonlyargs))
+    return computes or any(ast.unparse(d).rpartition(".")[2] == "overload" for d in node.decorator_list)
 
 
 def _set_on(node: ast.stmt) -> list[ast.Attribute]:

@@ -16,6 +16,7 @@ from ascend_compat.extract.tree import Trees
 PATCHES = ("vllm_ascend.patch",)
 #: Where quantization configurations say how names of their tensors are mapped.
 QUANTIZATION = ("vllm_ascend.quantization", "vllm_ascend._310p.quantization")
+DEFAULT_LOADER = "vllm.model_executor.model_loader.default_loader:DefaultModelLoader"
 BASE = "vllm.model_executor.layers.quantization.base_config:QuantizationConfig"
 
 
@@ -26,6 +27,7 @@ def extract_loaders(trees: Trees, models: Mapping[str, Any], layers: Mapping[str
     """
     classes = {full(name) for name, entry in models.items() if "is" not in entry}
     classes.update(layers, *(entry.get("bases", ()) for entry in layers.values()))
+    classes.add(DEFAULT_LOADER)
     classes.update(_replacements(trees), _configurations(trees))
     patches = [name for name in trees.vllm_ascend.names() if under(name, PATCHES)]
     code = Collected(trees, classes, patches).run()

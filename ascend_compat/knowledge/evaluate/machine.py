@@ -20,6 +20,7 @@ from ascend_compat.knowledge.evaluate.values import (
     Native,
     Raised,
     Stream,
+    Tensor,
     Undecided,
     Unknown,
     describe,
@@ -117,7 +118,10 @@ class Machine(Statements):
         if cls.name == "LazyLoader":
             return natives.lazy_module(self, args, at)
         if any(isinstance(base, External) and base.name.endswith(".Parameter") for base in cls.lineage()):
-            return keywords.get("data", args[0] if args else Unknown(at, "a parameter without data"))
+            data = keywords.get("data", args[0] if args else Unknown(at, "a parameter without data"))
+            if isinstance(data, Tensor) and "weight_loader" in keywords:
+                data.attributes["weight_loader"] = keywords["weight_loader"]
+            return data
         made = Instance(cls)
         init = cls.find("__init__")
         if isinstance(init, Function):

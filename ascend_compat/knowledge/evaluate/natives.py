@@ -282,10 +282,6 @@ def call_external(machine: Expressions, name: str, args: list[Any], keywords: di
         return _plain(fnmatchcase)(args, keywords, at)
     if name == "inspect.signature":
         return _signature(args, at)
-    if head == "vllm.model_executor.utils" and last == "set_weight_attrs":
-        for key, value in (args[1] if len(args) > 1 and isinstance(args[1], dict) else {}).items():
-            machine.set_attribute(args[0], key, value)
-        return None
     if name == "torch.nn.Module":
         return None
     if ".logger." in f".{name}." or last in ("info_once", "warning_once", "debug_once"):

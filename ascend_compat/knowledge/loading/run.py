@@ -82,7 +82,7 @@ class _Run:
         self.machine.externals.update(library(self.machine))
         self.machine.externals.update({"typing.TYPE_CHECKING": False, "TYPE_CHECKING": False})
         self.samples = samples(facts.tensors)
-        self.stored = Stored.of(self.samples)
+        self.stored = Stored.of(self.samples, self.tree.attribute("hf_to_vllm_mapper") or {})
 
     def run(self) -> Loading:
         """Build the model, run its ``load_weights``, read off what was written."""
