@@ -97,6 +97,10 @@ class ModuleTree:
         """A literal of the model class or the nearest base that has it."""
         return self._literal(self.root, name)
 
+    def bases(self, name: str) -> list[str]:
+        """The model classes that a class extends, nearest first, without itself."""
+        return [base for base, _, _ in self._lineage(shorten(name), {})][1:]
+
     def _literal(self, root: str, name: str) -> Any:
         return next((entry[name] for _, entry, _ in self._lineage(root, {}) if name in entry), None)
 

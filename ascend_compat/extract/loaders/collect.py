@@ -8,7 +8,7 @@ from typing import Any
 
 from ascend_compat.extract.dataclass import dataclass_init
 from ascend_compat.extract.loaders.slices import sliced
-from ascend_compat.extract.scope import asked_name, binds, bodies, code_nodes, is_compound, module_names, under
+from ascend_compat.extract.scope import asked_name, attributes, binds, bodies, code_nodes, is_compound, module_names, under
 from ascend_compat.extract.statements import own
 from ascend_compat.extract.translate import Node, block, expression, function, statement
 from ascend_compat.extract.tree import Module, Trees, absolute
@@ -16,6 +16,8 @@ from ascend_compat.extract.tree import Module, Trees, absolute
 INIT = "__init__"
 #: Members that make a class part of loading.
 STARTS = frozenset({"load_weights", "hf_to_vllm_mapper"})
+#: Methods that operators call.
+OPERATORS = frozenset({"__or__", "__ior__"})
 #: Modules whose functions and classes are followed; anything else stays a name.
 FOLLOWED = (
     "vllm.model_executor.models",
@@ -59,10 +61,12 @@ GIVEN = frozenset(
 class Collected:
     """The closure: module-level names wanted per module, and attribute names anything asks for."""
 
-    def __init__(self, trees: Trees, classes: Iterable[str], patched: Iterable[str]) -> None:
+    def __init__(
+        self, trees: Trees, classes: Iterable[str], patched: Iterable[str], always: Iterable[str] = ()
+    ) -> None:
         self.trees = trees
         self.names: dict[str, set[str]] = {}
-        self.asked: set[str] = set(STARTS)
+        self.asked: set[str] = {*STARTS, *OPERATORS}
         #: Attributes of ``self`` that the methods of a class read, by ``module:class``.
         self.reads: dict[str, set[str]] = {}
         self.lineages: dict[str, list[str]] = {}
@@ -70,13 +74,15 @@ class Collected:
         self.patched = sorted(patched)
         self.scanned: set[tuple[int, str]] = set()
         self.changed = True
+        for module, node in filter(None, map(trees.find_class, sorted(always))):
+            self._need(module.name, node.name)
 
     def run(self) -> dict[str, Any]:
         """Grow until nothing new is mentioned; then every module with something to evaluate, translated."""
         while self.changed:
             self.changed = False
             for module, node in self.classes:
-                if self._loads(node):
+                if self._loads(node) or self._inherits(f"{module.name}:{node.name}"):
                     self._need(module.name, node.name)
             for name in self.patched:
                 self._patches(name)
@@ -91,6 +97,11 @@ class Collected:
             (isinstance(item, ast.FunctionDef) and item.name in called and item.name != INIT) or (binds(item) & STARTS)
             for item in node.body
         )
+
+    def _inherits(self, fqn: str) -> bool:
+        """Whether a base of a class is part of loading: its own constructor may set what that base reads."""
+        homes = (base.partition(":") for base in self._lineage(fqn)[1:])
+        return any(name in self.names.get(home, ()) for home, _, name in homes)
 
     def _patches(self, name: str) -> None:
         """A patch module counts where it sets something loading uses on a class that is part of it."""
@@ -213,7 +224,7 @@ class Collected:
             elif isinstance(node, ast.ImportFrom):
                 self._imported(node, module, everything=True)
             elif isinstance(node, ast.Attribute):
-                if not sliced_init:
+                if not sliced_init or own(node):
                     self._ask(node.attr)
                 source = bound.get(node.value.id) if isinstance(node.value, ast.Name) else None
                 if source and under(source, FOLLOWED):
@@ -257,12 +268,15 @@ class Collected:
 
     def _class(self, node: ast.ClassDef, module: Module) -> Node:
         body: list[Node] = []
-        for item in self._members(node, module) if under(module.name, FOLLOWED) else ():
+        kept = list(self._members(node, module)) if under(module.name, FOLLOWED) else []
+        for item in kept:
             if isinstance(item, ast.FunctionDef):
                 body.append(["def", item.lineno, item.name, function(item), []])
             else:
                 body.extend(block([item]))
-        return ["class", node.lineno, node.name, [expression(base) for base in node.bases], body, [], []]
+        have = {name for item in kept for name in attributes(item)}
+        omitted = sorted({name for item in node.body for name in attributes(item)} - have - NEVER - {INIT})
+        return ["class", node.lineno, node.name, [expression(base) for base in node.bases], body, [], omitted]
 
 
 def _runs(node: ast.FunctionDef) -> bool:

@@ -28,9 +28,9 @@ def extract_loaders(trees: Trees, models: Mapping[str, Any], layers: Mapping[str
     classes = {full(name) for name, entry in models.items() if "is" not in entry}
     classes.update(layers, *(entry.get("bases", ()) for entry in layers.values()))
     classes.add(DEFAULT_LOADER)
-    classes.update(_replacements(trees), _configurations(trees))
+    classes.update(_replacements(trees))
     patches = [name for name in trees.vllm_ascend.names() if under(name, PATCHES)]
-    code = Collected(trees, classes, patches).run()
+    code = Collected(trees, classes, patches, _configurations(trees)).run()
     return {"modules": fold({name: {**part, "body": relative(part["body"])} for name, part in code.items()})}
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ascend_compat.knowledge.evaluate.values import Class, Function, Instance, Raised, Undecided, Unknown
+from ascend_compat.knowledge.evaluate.frames import Frame, Return
+from ascend_compat.knowledge.evaluate.values import Class, Function, Instance, Native, Raised, Undecided, Unknown
 from ascend_compat.knowledge.loading.configuration import nested_config, vllm_config
 from ascend_compat.knowledge.loading.machine import LoadingMachine
 from ascend_compat.knowledge.loading.skeleton import Node
-from ascend_compat.knowledge.modules import MOE
+from ascend_compat.knowledge.modules import EMBEDDING, LINEAR, MOE
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,9 @@ def construct(machine: LoadingMachine, root: Node, given: Given) -> None:
     for path, node in root.walk():
         if node.leaf is not None:
             if node.leaf.kind == MOE:
-                _experts(machine, node, given)
+                _experts(node, given)
+            if node.leaf.kind in (LINEAR, EMBEDDING):
+                node.instance.names["quant_config"] = given.quant_config if node.leaf.quantized else None
             continue
         cls = node.instance.cls
         for item in reversed(cls.lineage() if cls else []):
@@ -42,8 +45,6 @@ def _run(machine: LoadingMachine, node: Node, init: Function, arguments: Mapping
     """Statement by statement: one that fails leaves the others their effect."""
     kept = set(node.instance.names)
     local = {init.spec["params"][0][0]: node.instance, **arguments}
-    from ascend_compat.knowledge.evaluate.frames import Frame, Return
-
     frame = Frame(init.module, (local, *init.scopes), init)
     before = {name: node.instance.names[name] for name in kept}
     for statement in init.spec["body"]:
@@ -77,20 +78,22 @@ def _arguments(spec: Mapping[str, Any], path: str, given: Given) -> dict[str, An
     return out
 
 
-def _experts(machine: LoadingMachine, node: Node, given: Given) -> None:
+def _experts(node: Node, given: Given) -> None:
     """What the loader of an expert layer reads: one rank holds every expert."""
+    alone: dict[str, Any] = {"tp_size": 1, "tp_rank": 0, "ep_size": 1, "ep_rank": 0, "use_ep": False}
+    count = given.experts
+    counts = dict.fromkeys(("num_experts", "num_local_experts", "num_logical_experts", "num_physical_experts"), count)
+    placed = Native("map_global_to_local", lambda args, keywords, at: args[0])
     names = node.instance.names
-    method = names.get("quant_method")
     names.update(
-        quant_config=given.quant_config,
-        quant_method=method if isinstance(method, Instance) else Unknown("", "the method of an expert layer"),
-        tp_size=1, tp_rank=0, ep_size=1, ep_rank=0, use_ep=False, _expert_map=None, expert_map=None,
-        global_num_experts=given.experts, local_num_experts=given.experts, num_redundant_experts=0,
-        moe_config=_open("moe_config", is_act_and_mul=True, num_local_experts=given.experts,
-                         num_experts=given.experts, tp_rank=0, tp_size=1),
-        moe_parallel_config=_open("moe_parallel_config", tp_size=1, tp_rank=0, ep_size=1, ep_rank=0, use_ep=False),
-        layer_name=node.path, num_fused_shared_experts=0, aiter_fmoe_shared_expert_enabled=False,
-        rocm_aiter_fmoe_enabled=False,
+        alone, quant_config=given.quant_config if node.leaf and node.leaf.quantized else None, _expert_map=None,
+        expert_map=None, global_num_experts=count, local_num_experts=count, logical_num_experts=count,
+        num_redundant_experts=0, num_fused_shared_experts=0, layer_name=node.path,
+        aiter_fmoe_shared_expert_enabled=False, rocm_aiter_fmoe_enabled=False, lora_base_layer_prefix="",
+        moe_config=_open("moe_config", is_act_and_mul=True, **counts, **alone),
+        moe_parallel_config=_open("moe_parallel_config", **alone),
+        expert_map_manager=_open("expert_map_manager", map_global_to_local=placed, num_fused_shared_experts=0,
+                                 expert_map=None, local_num_experts=count, **alone),
     )  # fmt: skip
 
 

@@ -26,6 +26,12 @@ from ascend_compat.knowledge.loading.tensor_methods import tensor_attribute
 
 #: Attributes of parameters that only those have that a layer gives them to.
 LOADER_ATTRIBUTES = frozenset({"weight_loader", "load_qkv_weight", "load_merged_column_weight"})
+#: What every model that has it is known to have: packs keep these assignments of all constructors.
+COMMON = frozenset({"config", "quant_config"})
+#: What tells the instance of a torch module from other objects.
+MODULE = "named_parameters"
+#: vLLM's switches for the kernels of another vendor: off on any other platform. Source: vLLM, ``_aiter_ops.py``.
+OTHER_VENDOR = "vllm._aiter_ops."
 #: Where the members of a list of modules are kept on its instance.
 MEMBERS = "*members"
 
@@ -145,9 +151,17 @@ class LoadingMachine(Machine):
         if name == "__name__" and isinstance(owner, Instance) and owner.cls is not None:
             return owner.cls.name
         found = super().find_attribute(owner, name, at)
+        if name in COMMON and isinstance(owner, Instance) and MODULE in owner.names and isinstance(found, Unknown):
+            return owner.names.get(name, MISSING)
         if found is MISSING and isinstance(owner, Instance) and not owner.closed:
             return Unknown(at, f"{owner.label}.{name} is not known statically")
         return found
+
+    def call_external(self, callee: External, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        """What asks for another vendor's kernels gets no."""
+        if callee.name.startswith(OTHER_VENDOR):
+            return False
+        return super().call_external(callee, args, keywords, at)
 
     def attribute(self, owner: Any, name: str, at: str) -> Any:
         """What a tensor or a configuration is asked for and is not known to have is unknown, not an error."""

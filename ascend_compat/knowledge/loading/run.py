@@ -21,6 +21,7 @@ from ascend_compat.knowledge.loading.skeleton import Node, Skeleton
 from ascend_compat.knowledge.loading.stand_ins import Buffer, parameter_data, stored
 from ascend_compat.knowledge.match import GroupOutcome, Match
 from ascend_compat.knowledge.modules import ModuleTree
+from ascend_compat.knowledge.replay import UNQUANTIZED
 
 LOADED, DROPPED, RAISES, UNKNOWN = "loaded", "dropped", "raises", "unknown"
 PATCHES = "vllm_ascend.patch"
@@ -122,8 +123,8 @@ class _Run:
                 continue
             names = self.stored.at(node.path, node.index, shards.get(node.path.rpartition(".")[2], ()))
             group = outcomes.of(leaf, node.index, names)
-            if group is not None and group.outcome.method:
-                node.instance.names["quant_method"] = Instance(Class(group.outcome.method, "", "", (), {}), {})
+            method = group.outcome.method if group is not None else None
+            node.instance.names["quant_method"] = Instance(Class(method or UNQUANTIZED, "", "", (), {}), {})
             loader = self.machine.find_attribute(node.instance, "weight_loader", "")
             if isinstance(loader, Bound):
                 node.instance.names["weight_loader"] = loader
@@ -143,8 +144,7 @@ class _Run:
         if isinstance(config, Instance):
             cls = config.cls
             known = self.machine.member(cls.module, cls.name) if cls else None
-            made = Instance(known if isinstance(known, Class) else cls, dict(config.names), closed=False,
-                            label="quant_config")  # fmt: skip
+            made = Instance(known if isinstance(known, Class) else cls, dict(config.names), label="quant_config")
         experts = self.profile.moe.routed if self.profile.moe else 0
         return Given(hf_config(self.facts.config, self.profile), startup.method, made, self.match.dtype, experts)
 

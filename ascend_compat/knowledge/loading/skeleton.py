@@ -94,12 +94,15 @@ class Skeleton:
                 yield path, index
 
     def _class(self, names: list[str]) -> Class | None:
-        """The first of some names that is a class of the loading code."""
+        """The first of some names that is a model class, of the loading code or with bases there."""
         for name in names:
             module, _, last = name.partition(":")
             found = self.machine.member(module, last) if module in self.machine.modules else None
             if isinstance(found, Class) and found.name != MISSING_LAYER:
                 return found
+            bases = tuple(full(base) for base in self.tree.bases(name))
+            if bases and last != MISSING_LAYER:
+                return class_of(self.machine, name, bases)
         return None
 
     def _at(self, path: str, index: int | None) -> Node:
