@@ -23,11 +23,14 @@ class Given:
     quant_config: Instance | None
     dtype: str
     experts: int = 0
+    hidden: int = 0
+    projections: tuple[str, str, str] = ("gate_proj", "down_proj", "up_proj")
 
 
 def construct(machine: LoadingMachine, root: Node, given: Given) -> None:
     """Run every module's constructor part, the base classes' first; what it can't set stays unknown."""
     for path, node in root.walk():
+        node.instance.names.update(node.parameters)
         if node.leaf is not None:
             if node.leaf.kind == MOE:
                 _experts(node, given)
@@ -90,7 +93,10 @@ def _experts(node: Node, given: Given) -> None:
         expert_map=None, global_num_experts=count, local_num_experts=count, logical_num_experts=count,
         num_redundant_experts=0, num_fused_shared_experts=0, layer_name=node.path,
         aiter_fmoe_shared_expert_enabled=False, rocm_aiter_fmoe_enabled=False, lora_base_layer_prefix="",
-        moe_config=_open("moe_config", is_act_and_mul=True, **counts, **alone),
+        ckpt_gate_proj_name=given.projections[0], ckpt_down_proj_name=given.projections[1],
+        ckpt_up_proj_name=given.projections[2],
+        moe_config=_open("moe_config", is_act_and_mul=True, hidden_dim=given.hidden, hidden_dim_unpadded=given.hidden,
+                         moe_parallel_config=_open("moe_parallel_config", **alone), **counts, **alone),
         moe_parallel_config=_open("moe_parallel_config", **alone),
         expert_map_manager=_open("expert_map_manager", map_global_to_local=placed, num_fused_shared_experts=0,
                                  expert_map=None, local_num_experts=count, **alone),

@@ -138,7 +138,19 @@ def _python(machine: LoadingMachine) -> dict[str, Call]:
         callee, first, named = args[0], args[1:], dict(keywords)
         return Native("partial", lambda more, kw, where: machine.call(callee, [*first, *more], {**named, **kw}, where))
 
+    def compiled(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        if not args or not isinstance(args[0], str):
+            return Unknown(at, "a regular expression that can't be known")
+        pattern = args[0]
+
+        def method(name: str) -> Native:
+            return Native(name, lambda more, kw, where: machine.call(External(f"re.{name}"), [pattern, *more], kw, where))
+
+        names = ("match", "search", "fullmatch", "findall", "sub")
+        return Instance(None, {"pattern": pattern, **{name: method(name) for name in names}}, label="pattern")
+
     return {
+        "re.compile": compiled, "regex.compile": compiled,
         "itertools.groupby": group, "itertools.chain": chain, "itertools.chain.from_iterable": chained,
         "itertools.islice": sliced, "islice": sliced, "len": length, "collections.defaultdict": defaulted,
         "functools.partial": partial,

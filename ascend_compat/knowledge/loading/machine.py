@@ -30,6 +30,8 @@ LOADER_ATTRIBUTES = frozenset({"weight_loader", "load_qkv_weight", "load_merged_
 COMMON = frozenset({"config", "quant_config"})
 #: What tells the instance of a torch module from other objects.
 MODULE = "named_parameters"
+#: How parameters of an expert layer begin; its methods do not.
+EXPERT_PARAMETERS = ("w13_", "w2_")
 #: vLLM's switches for the kernels of another vendor: off on any other platform. Source: vLLM, ``_aiter_ops.py``.
 OTHER_VENDOR = "vllm._aiter_ops."
 #: Where the members of a list of modules are kept on its instance.
@@ -153,6 +155,8 @@ class LoadingMachine(Machine):
         found = super().find_attribute(owner, name, at)
         if name in COMMON and isinstance(owner, Instance) and MODULE in owner.names and isinstance(found, Unknown):
             return owner.names.get(name, MISSING)
+        if name.startswith(EXPERT_PARAMETERS) and isinstance(owner, Instance) and isinstance(found, Unknown):
+            return MISSING
         if found is MISSING and isinstance(owner, Instance) and not owner.closed:
             return Unknown(at, f"{owner.label}.{name} is not known statically")
         return found

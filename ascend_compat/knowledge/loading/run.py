@@ -25,6 +25,8 @@ from ascend_compat.knowledge.replay import UNQUANTIZED
 
 LOADED, DROPPED, RAISES, UNKNOWN = "loaded", "dropped", "raises", "unknown"
 PATCHES = "vllm_ascend.patch"
+#: What checkpoints call the gate, down and up projection of an expert.
+NAMED, NUMBERED = ("gate_proj", "down_proj", "up_proj"), ("w1", "w2", "w3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,11 @@ class _Run:
             known = self.machine.member(cls.module, cls.name) if cls else None
             made = Instance(known if isinstance(known, Class) else cls, dict(config.names), label="quant_config")
         experts = self.profile.moe.routed if self.profile.moe else 0
-        return Given(hf_config(self.facts.config, self.profile), startup.method, made, self.match.dtype, experts)
+        names = {part for s in self.samples if ".experts." in s.name for part in s.name.split(".")}
+        return Given(
+            hf_config(self.facts.config, self.profile), startup.method, made, self.match.dtype, experts,
+            self.profile.hidden_size or 0, NUMBERED if NUMBERED[0] in names else NAMED,
+        )  # fmt: skip
 
     def _indices(self) -> dict[str, list[int]]:
         """Indices of the layers that are built, by the name before them (``layers``, ``blocks``); all under ``""``."""

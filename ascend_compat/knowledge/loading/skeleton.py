@@ -49,6 +49,8 @@ class Skeleton:
         self.root = self._node("", None, self._class([tree.root and full(tree.root)]))
         #: Modules that are layers, and single parameters with the module that has them.
         self.leaves: list[Node] = []
+        layers = tree.pack.get("layer_classes", {})
+        self.outer = {e["layer"]: tuple(e["outer"]) for e in layers.values() if "outer" in e}
         self.loose: list[tuple[Node, str, Leaf]] = []
 
     def build(self, choose: Any) -> Node:
@@ -74,6 +76,11 @@ class Skeleton:
             parent, _, name = path.rpartition(".")
             self.loose.append((self._at(parent, index) if parent else self.root, name, leaf))
             return
+        outer, attr = self.outer.get(leaf.cls, ("", ""))
+        if outer:  # a module around the layer that a factory gives: parameters are named below it
+            around = self._at(path, index)
+            around.instance.cls = class_of(self.machine, outer, ())
+            path = f"{path}.{attr}"
         node = self._at(path, index)
         node.leaf = leaf
         node.instance.cls = class_of(self.machine, leaf.cls, leaf.lineage)
