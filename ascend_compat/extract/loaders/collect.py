@@ -30,7 +30,6 @@ FOLLOWED = (
     "vllm.model_executor.layers.fused_moe.utils",
     "vllm.model_executor.layers.fused_moe.shared_fused_moe",
     "vllm.model_executor.layers.fused_moe.config",
-    "vllm.model_executor.model_loader.default_loader",
     "vllm.model_executor.layers.quantization.base_config",
     "vllm.distributed.eplb.eplb_state",
     "vllm.model_executor.layers.quantization.compressed_tensors.compressed_tensors",
@@ -48,6 +47,11 @@ NEVER = frozenset(
     "forward_cuda embed_input_ids compute_logits get_language_model get_input_embeddings embed_multimodal "
     "get_mm_mapping run sample named_parameters __new__ get_all_weights "
     "download_model create_weights _prepare_weights _get_weights_iterator".split()
+)
+#: Methods of modules, of text and of containers: nothing a constructor sets.
+METHODS = frozenset(
+    "named_parameters parameters load_weights weight config items keys values append add get copy_ data named_children "
+    "dtype update device shape pop extend".split()
 )
 #: Attributes that loaders read off modules other than themselves.
 COMMON = frozenset({"config", "quant_config"})
@@ -69,6 +73,9 @@ class Collected:
         self.asked: set[str] = {*STARTS, *OPERATORS}
         #: Attributes of ``self`` that the methods of a class read, by ``module:class``.
         self.reads: dict[str, set[str]] = {}
+        #: Attributes that methods read off modules below their own (``self.model.x``): any constructor may set them.
+        self.inner: set[str] = set()
+        self.sets: dict[str, set[str]] = {}
         self.lineages: dict[str, list[str]] = {}
         self.classes = [found for fqn in sorted(classes) if (found := trees.find_class(fqn)) is not None]
         self.patched = sorted(patched)
@@ -99,9 +106,20 @@ class Collected:
         )
 
     def _inherits(self, fqn: str) -> bool:
-        """Whether a base of a class is part of loading: its own constructor may set what that base reads."""
+        """Whether the constructor of a class may set what loading reads: off it, or in one of its bases."""
+        node = self.trees.find_class(fqn)
+        if node is not None and self.inner & self._sets(fqn, node[1]):
+            return True
         homes = (base.partition(":") for base in self._lineage(fqn)[1:])
         return any(name in self.names.get(home, ()) for home, _, name in homes)
+
+    def _sets(self, fqn: str, node: ast.ClassDef) -> set[str]:
+        """Attributes that the constructor of a class sets."""
+        if fqn not in self.sets:
+            inits = [item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == INIT]
+            stored = (n for init in inits for n in ast.walk(init) if isinstance(n, ast.Attribute) and own(n))
+            self.sets[fqn] = {n.attr for n in stored if isinstance(n.ctx, ast.Store)}
+        return self.sets[fqn]
 
     def _patches(self, name: str) -> None:
         """A patch module counts where it sets something loading uses on a class that is part of it."""
@@ -181,6 +199,13 @@ class Collected:
             for n in ast.walk(item)
             if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load) and own(n)
         }
+        deep = {
+            n.attr
+            for n in ast.walk(item)
+            if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Attribute) and own(n.value)
+        } - METHODS
+        self.changed = self.changed or not deep <= self.inner
+        self.inner |= deep
         for cls in self._lineage(fqn):
             known = self.reads.setdefault(cls, set())
             self.changed = self.changed or not found <= known
@@ -188,7 +213,7 @@ class Collected:
 
     def _read(self, fqn: str) -> set[str]:
         """Attributes that the constructor of a class is asked for: by its own methods, its heirs' and its bases'."""
-        return COMMON.union(*(self.reads.get(cls, set()) for cls in self._lineage(fqn)))
+        return COMMON.union(self.inner, *(self.reads.get(cls, set()) for cls in self._lineage(fqn)))
 
     def _lineage(self, fqn: str) -> list[str]:
         if fqn not in self.lineages:

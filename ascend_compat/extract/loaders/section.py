@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,22 +17,33 @@ from ascend_compat.extract.tree import Trees
 PATCHES = ("vllm_ascend.patch",)
 #: Where quantization configurations say how names of their tensors are mapped.
 QUANTIZATION = ("vllm_ascend.quantization", "vllm_ascend._310p.quantization")
-DEFAULT_LOADER = "vllm.model_executor.model_loader.default_loader:DefaultModelLoader"
+DEFAULT_LOADER = "vllm.model_executor.model_loader.default_loader"
+#: How the default loader begins the message it refuses a float model with that it could not fill.
+REFUSAL = "Following weights were not initialized"
 BASE = "vllm.model_executor.layers.quantization.base_config:QuantizationConfig"
 
 
 def extract_loaders(trees: Trees, models: Mapping[str, Any], layers: Mapping[str, Any]) -> dict[str, Any]:
-    """``{"modules": text}``: every module that loading a checkpoint runs, translated, lines relative, folded.
+    """``{"modules": text, "strict": place}``: every module that loading a checkpoint runs, translated, lines relative, folded.
 
     ``models`` and ``layers`` are the pack's ``model_classes`` and ``layer_classes``.
     """
     classes = {full(name) for name, entry in models.items() if "is" not in entry}
     classes.update(layers, *(entry.get("bases", ()) for entry in layers.values()))
-    classes.add(DEFAULT_LOADER)
     classes.update(_replacements(trees))
     patches = [name for name in trees.vllm_ascend.names() if under(name, PATCHES)]
     code = Collected(trees, classes, patches, _configurations(trees)).run()
-    return {"modules": fold({name: {**part, "body": relative(part["body"])} for name, part in code.items()})}
+    out = {"modules": fold({name: {**part, "body": relative(part["body"])} for name, part in code.items()})}
+    return {**out, **_strict(trees)}
+
+
+def _strict(trees: Trees) -> dict[str, str]:
+    """``{"strict": path:line}`` where a start of a float model checks that every parameter was filled."""
+    module = trees.module(DEFAULT_LOADER)
+    for node in ast.walk(module.tree) if module else ():
+        if isinstance(node, ast.Raise) and REFUSAL in ast.unparse(node) and module:
+            return {"strict": module.at(node)}
+    return {}
 
 
 def _replacements(trees: Trees) -> set[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ascend_compat.knowledge.evaluate.values import External, Instance, Native, Tensor, Unknown
-from ascend_compat.knowledge.layers import mapped
+from ascend_compat.knowledge.layers import EXPERT_HALVES, mapped
 from ascend_compat.knowledge.loading.library import sharded_loader
 from ascend_compat.knowledge.loading.samples import TORCH_DTYPES, Sample
 from ascend_compat.knowledge.loading.stand_ins import Buffer, View, parameter_data
@@ -42,6 +42,10 @@ class Stored:
         out = cls()
         for item in items:
             parts = mapped(item.name, mapper).split(".")
+            if "experts" in parts[:-1] and parts[-2] in EXPERT_HALVES:
+                depth = parts.index("experts")
+                key = (item.index, parts[depth - 1] if depth else "", "experts")
+                out.names.setdefault(key, set()).add(f"{EXPERT_HALVES[parts[-2]]}_{parts[-1]}")
             if len(parts) > 1:
                 key = (item.index, parts[-3] if len(parts) > 2 else "", parts[-2])
                 out.names.setdefault(key, set()).add(parts[-1])
@@ -71,7 +75,7 @@ class Outcomes:
         if not any(part in name for name in stored for part in COMPANIONS):
             return None
         alike = [g for groups in self.groups.values() for g in groups if g.bucket.leaf.kind == leaf.kind]
-        return next((g for g in alike if g.outcome.params and stored <= g.outcome.params.keys()), None)
+        return next((g for g in alike if g.outcome.params and stored - {"bias"} <= g.outcome.params.keys()), None)
 
 
 def parameters(
@@ -82,14 +86,21 @@ def parameters(
     group: GroupOutcome | None,
     stored: set[str],
     dtype: str,
+    sizes: tuple[int, int, int] | None = None,
 ) -> dict[str, View]:
-    """Name to stand-in. ``owner`` is the module's instance, whose ``weight_loader`` experts load with."""
+    """Name to stand-in.
+
+    ``owner`` is the module's instance, whose ``weight_loader`` experts load with; ``sizes`` are number, width and
+    inner width of the model's experts.
+    """
     if group is not None and group.outcome.params:
         out = {name: _allocated(f"{path}.{name}", tensor, leaf, owner) for name, tensor in group.outcome.params.items()}
         if "bias" in stored and "bias" not in out and leaf.kind == LINEAR:
             out["bias"] = _plain(f"{path}.bias", leaf, owner, dtype)
         return out
     names, assumed = _names(pack, leaf, stored)
+    if leaf.kind == MOE and sizes is not None:
+        return {name: _expert(f"{path}.{name}", leaf, owner, dtype, sizes) for name in names}
     own = bool(pack.get("layer_classes", {}).get(leaf.cls, {}).get("loader"))
     return {name: _plain(f"{path}.{name}", leaf, owner, dtype, assumed, own) for name in names}
 
@@ -127,6 +138,14 @@ def _plain(name: str, leaf: Leaf, owner: Instance, dtype: str, assumed: bool = F
     attributes = {"weight_loader": _loader(leaf, owner)} if has_loader else {}
     unknown = Unknown(leaf.at, f"shape of {name}")
     return parameter_data(Buffer(name, (unknown,), assumed), dtype, attributes)
+
+
+def _expert(name: str, leaf: Leaf, owner: Instance, dtype: str, sizes: tuple[int, int, int]) -> View:
+    """A float parameter of experts: gate and up projection in one, the down projection, or their biases."""
+    count, width, inner = sizes
+    rows, columns = (2 * inner, width) if ".w13_" in name else (width, inner)
+    shape = (count, rows) if name.endswith("bias") else (count, rows, columns)
+    return parameter_data(Buffer(name, shape), dtype, {"weight_loader": _loader(leaf, owner)})
 
 
 def _loader(leaf: Leaf, owner: Instance) -> Any:

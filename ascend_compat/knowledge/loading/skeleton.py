@@ -17,12 +17,16 @@ MISSING_LAYER = "PPMissingLayer"
 
 @dataclass(slots=True)
 class Node:
-    """One module of the model: its instance, its path, the index of its layer, and what hangs below it."""
+    """One module of the model: its instance, its path, the index of its layer, and what hangs below it.
+
+    ``tree_path`` is where the module tree has a layer that the model wraps in another module.
+    """
 
     path: str
     instance: Instance
     index: int | None = None
     leaf: Leaf | None = None
+    tree_path: str = ""
     children: dict[str, Node] = field(default_factory=dict)
     parameters: dict[str, View] = field(default_factory=dict)
 
@@ -54,11 +58,11 @@ class Skeleton:
         self.loose: list[tuple[Node, str, Leaf]] = []
 
     def build(self, choose: Any) -> Node:
-        """Create all nodes; ``choose(path, template, names)`` says which of several classes a layer is of."""
+        """Create all nodes; ``choose(template, names, index)`` says which of several classes a layer is of."""
         for template in sorted(self.tree.models, key=lambda path: path.count(".")):
             if template:
                 for path, index in self._concrete(template):
-                    names = choose(path, template, self.tree.models[template], index)
+                    names = choose(template, self.tree.models[template], index)
                     cls = self._class(names)
                     if cls is not None:
                         node = self._at(path, index)
@@ -80,9 +84,8 @@ class Skeleton:
         if outer:  # a module around the layer that a factory gives: parameters are named below it
             around = self._at(path, index)
             around.instance.cls = class_of(self.machine, outer, ())
-            path = f"{path}.{attr}"
-        node = self._at(path, index)
-        node.leaf = leaf
+        node = self._at(f"{path}.{attr}" if outer else path, index)
+        node.leaf, node.tree_path = leaf, path
         node.instance.cls = class_of(self.machine, leaf.cls, leaf.lineage)
         node.instance.label = node.instance.cls.name
         self.leaves.append(node)
