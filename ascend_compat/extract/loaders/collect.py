@@ -7,13 +7,21 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ascend_compat.extract.dataclass import dataclass_init
-from ascend_compat.extract.loaders.slices import sliced
-from ascend_compat.extract.scope import asked_name, attributes, binds, bodies, code_nodes, is_compound, module_names, under
+from ascend_compat.extract.loaders.asked import INIT, AskedAttributes
+from ascend_compat.extract.scope import (
+    asked_name,
+    attributes,
+    binds,
+    bodies,
+    code_nodes,
+    is_compound,
+    module_names,
+    under,
+)
 from ascend_compat.extract.statements import own
 from ascend_compat.extract.translate import Node, block, expression, function, statement
 from ascend_compat.extract.tree import Module, Trees, absolute
 
-INIT = "__init__"
 #: Members that make a class part of loading.
 STARTS = frozenset({"load_weights", "hf_to_vllm_mapper"})
 #: Methods that operators call.
@@ -48,13 +56,6 @@ NEVER = frozenset(
     "get_mm_mapping run sample named_parameters __new__ get_all_weights "
     "download_model create_weights _prepare_weights _get_weights_iterator".split()
 )
-#: Methods of modules, of text and of containers: nothing a constructor sets.
-METHODS = frozenset(
-    "named_parameters parameters load_weights weight config items keys values append add get copy_ data named_children "
-    "dtype update device shape pop extend".split()
-)
-#: Attributes that loaders read off modules other than themselves.
-COMMON = frozenset({"config", "quant_config"})
 #: Names of functions whose meaning the interpreter gives: their bodies compute with real tensors or processes.
 GIVEN = frozenset(
     "default_weight_loader row_parallel_weight_loader sharded_weight_loader composed_weight_loader "
@@ -71,25 +72,20 @@ class Collected:
         self.trees = trees
         self.names: dict[str, set[str]] = {}
         self.asked: set[str] = {*STARTS, *OPERATORS}
-        #: Attributes of ``self`` that the methods of a class read, by ``module:class``.
-        self.reads: dict[str, set[str]] = {}
-        #: Attributes that methods read off modules below their own (``self.model.x``): any constructor may set them.
-        self.inner: set[str] = set()
-        self.sets: dict[str, set[str]] = {}
-        self.lineages: dict[str, list[str]] = {}
+        self.attributes = AskedAttributes(trees)
         self.classes = [found for fqn in sorted(classes) if (found := trees.find_class(fqn)) is not None]
         self.patched = sorted(patched)
-        self.scanned: set[tuple[int, str]] = set()
+        self.scanned: set[int] = set()
         self.changed = True
         for module, node in filter(None, map(trees.find_class, sorted(always))):
             self._need(module.name, node.name)
 
     def run(self) -> dict[str, Any]:
         """Grow until nothing new is mentioned; then every module with something to evaluate, translated."""
-        while self.changed:
-            self.changed = False
+        while self.changed or self.attributes.changed:
+            self.changed = self.attributes.changed = False
             for module, node in self.classes:
-                if self._loads(node) or self._inherits(f"{module.name}:{node.name}"):
+                if self._loads(node) or self._inherits(node, f"{module.name}:{node.name}"):
                     self._need(module.name, node.name)
             for name in self.patched:
                 self._patches(name)
@@ -105,21 +101,10 @@ class Collected:
             for item in node.body
         )
 
-    def _inherits(self, fqn: str) -> bool:
+    def _inherits(self, node: ast.ClassDef, fqn: str) -> bool:
         """Whether the constructor of a class may set what loading reads: off it, or in one of its bases."""
-        node = self.trees.find_class(fqn)
-        if node is not None and self.inner & self._sets(fqn, node[1]):
-            return True
-        homes = (base.partition(":") for base in self._lineage(fqn)[1:])
-        return any(name in self.names.get(home, ()) for home, _, name in homes)
-
-    def _sets(self, fqn: str, node: ast.ClassDef) -> set[str]:
-        """Attributes that the constructor of a class sets."""
-        if fqn not in self.sets:
-            inits = [item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == INIT]
-            stored = (n for init in inits for n in ast.walk(init) if isinstance(n, ast.Attribute) and own(n))
-            self.sets[fqn] = {n.attr for n in stored if isinstance(n.ctx, ast.Store)}
-        return self.sets[fqn]
+        homes = (base.partition(":") for base in self.attributes.lineage(fqn)[1:])
+        return self.attributes.sets(node) or any(name in self.names.get(home, ()) for home, _, name in homes)
 
     def _patches(self, name: str) -> None:
         """A patch module counts where it sets something loading uses on a class that is part of it."""
@@ -180,7 +165,9 @@ class Collected:
         source = absolute(module, node)
         wanted = self.names.get(module.name, set())
         for alias in node.names:
-            if (everything or (alias.asname or alias.name) in wanted) and (source in HANDING_ON or under(source, FOLLOWED)):
+            if (everything or (alias.asname or alias.name) in wanted) and (
+                source in HANDING_ON or under(source, FOLLOWED)
+            ):
                 self._need(source, alias.name)
 
     def _scan_class(self, node: ast.ClassDef, module: Module) -> None:
@@ -190,35 +177,7 @@ class Collected:
             self._mention(base, module)
         for item in self._members(node, module):
             self._mention(item, module)
-            self._reads(item, f"{module.name}:{node.name}")
-
-    def _reads(self, item: ast.stmt, fqn: str) -> None:
-        """Note what a member reads of ``self``, for the class and its bases: their constructors may set it."""
-        found = {
-            n.attr
-            for n in ast.walk(item)
-            if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load) and own(n)
-        }
-        deep = {
-            n.attr
-            for n in ast.walk(item)
-            if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Attribute) and own(n.value)
-        } - METHODS
-        self.changed = self.changed or not deep <= self.inner
-        self.inner |= deep
-        for cls in self._lineage(fqn):
-            known = self.reads.setdefault(cls, set())
-            self.changed = self.changed or not found <= known
-            known |= found
-
-    def _read(self, fqn: str) -> set[str]:
-        """Attributes that the constructor of a class is asked for: by its own methods, its heirs' and its bases'."""
-        return COMMON.union(self.inner, *(self.reads.get(cls, set()) for cls in self._lineage(fqn)))
-
-    def _lineage(self, fqn: str) -> list[str]:
-        if fqn not in self.lineages:
-            self.lineages[fqn] = [name for name in self.trees.lineage(fqn) if ":" in name]
-        return self.lineages[fqn]
+            self.attributes.note(item, f"{module.name}:{node.name}")
 
     def _members(self, node: ast.ClassDef, module: Module) -> Iterator[ast.stmt]:
         """What loading uses of a class: methods and attributes by name, and the constructor's part that sets some."""
@@ -228,7 +187,7 @@ class Collected:
         for item in node.body:
             if isinstance(item, ast.FunctionDef):
                 if item.name == INIT:
-                    part = sliced(item, self._read(f"{module.name}:{node.name}"))
+                    part = self.attributes.part(item, f"{module.name}:{node.name}")
                     if part is not None:
                         yield part
                 elif item.name in self.asked and item.name not in NEVER and not _runs(item):
@@ -237,11 +196,10 @@ class Collected:
                 yield item
 
     def _mention(self, root: ast.AST, module: Module) -> None:
-        key = (getattr(root, "lineno", id(root)), f"{module.name}:{type(root).__name__}:{getattr(root, 'name', '')}")
         sliced_init = getattr(root, "name", "") == INIT
-        if key in self.scanned and not sliced_init:
+        if id(root) in self.scanned:
             return
-        self.scanned.add(key)
+        self.scanned.add(id(root))
         bound = module_names(module)
         for node in code_nodes(root):
             if isinstance(node, ast.Name) and node.id in bound:
@@ -275,7 +233,13 @@ class Collected:
         if isinstance(node, ast.If):
             decided = self.trees.decided(node.test)
             if decided is not None:
-                return ["if", node.lineno, ["const", True], self._block(node.body if decided else node.orelse, module), []]
+                return [
+                    "if",
+                    node.lineno,
+                    ["const", True],
+                    self._block(node.body if decided else node.orelse, module),
+                    [],
+                ]
             return ["if", node.lineno, expression(node.test), *(self._block(p, module) for p in bodies(node))]
         if isinstance(node, ast.Try):
             return ["if", node.lineno, ["const", True], self._block([*node.body, *node.orelse], module), []]

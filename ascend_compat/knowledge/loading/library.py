@@ -144,7 +144,9 @@ def _python(machine: LoadingMachine) -> dict[str, Call]:
         pattern = args[0]
 
         def method(name: str) -> Native:
-            return Native(name, lambda more, kw, where: machine.call(External(f"re.{name}"), [pattern, *more], kw, where))
+            return Native(
+                name, lambda more, kw, where: machine.call(External(f"re.{name}"), [pattern, *more], kw, where)
+            )
 
         names = ("match", "search", "fullmatch", "findall", "sub")
         return Instance(None, {"pattern": pattern, **{name: method(name) for name in names}}, label="pattern")

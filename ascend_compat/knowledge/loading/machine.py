@@ -227,4 +227,3 @@ def class_of(machine: Machine, name: str, lineage: tuple[str, ...]) -> Class:
         bases = tuple(base for base in (known, made) if isinstance(base, Class))
         made = Class(last, module, "", bases, {})
     return made if made is not None else Class("Module", "torch.nn", "", (), {})
-

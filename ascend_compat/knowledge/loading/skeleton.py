@@ -182,4 +182,3 @@ def _methods(node: Node) -> dict[str, Native]:
         "register_buffer": lambda args, kw, at: None,
     }
     return {name: Native(name, call) for name, call in calls.items()}
-

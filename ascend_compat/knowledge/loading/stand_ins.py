@@ -8,7 +8,6 @@ from typing import Any
 
 from ascend_compat.knowledge.evaluate.values import Raised, Tensor, Unknown
 
-
 Region = tuple[tuple[int, int], ...]
 
 

@@ -97,7 +97,9 @@ def _chunks(view: View, args: list[Any], keywords: dict[str, Any], at: str) -> A
     if not isinstance(count, int) or not known(view) or not isinstance(dim, int):
         return [opaque(at, view) for _ in range(count)] if isinstance(count, int) else Unknown(at, "parts of a tensor")
     step = -(-view.shape[dim] // count)
-    return [narrow(view, dim, start, min(step, view.shape[dim] - start), at) for start in range(0, view.shape[dim], step)]
+    return [
+        narrow(view, dim, start, min(step, view.shape[dim] - start), at) for start in range(0, view.shape[dim], step)
+    ]
 
 
 def _split(view: View, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
