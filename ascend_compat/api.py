@@ -9,6 +9,7 @@ from ascend_compat import __version__
 from ascend_compat.answer import document
 from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.answer.launch import launch_part
+from ascend_compat.answer.loading import draft_part, names_part
 from ascend_compat.answer.remedies import Candidate, alternative_rows, best_action, precisions, remedy_rows, targets
 from ascend_compat.checkpoint.collect import read_checkpoint
 from ascend_compat.classify.profile import classify
@@ -135,6 +136,8 @@ def _report(found: Judgement, rules: Rules) -> Report:
         architecture=document.architecture_part(found.profile, found.pack),
         quantization=document.quantization_part(found.profile, found.match, found.findings),
         mtp=document.mtp_part(found.profile, found.pack, draft),
+        names=names_part(found.loading),
+        draft_names=draft_part(found.draft_loading),
         operators=[
             doc.OperatorRow(
                 category=use.category,

@@ -20,6 +20,9 @@ from ascend_compat.knowledge.findings import graph_findings
 from ascend_compat.knowledge.gates import verdict_of
 from ascend_compat.knowledge.graph import build_graph
 from ascend_compat.knowledge.load import Rules
+from ascend_compat.knowledge.loading.findings import loading_findings, settled
+from ascend_compat.knowledge.loading.results import Loading
+from ascend_compat.knowledge.loading.run import load, load_draft
 from ascend_compat.knowledge.match import Match, match
 from ascend_compat.memory.findings import memory_findings
 from ascend_compat.memory.plan import make_plan
@@ -39,6 +42,8 @@ class Judgement:
     plan: MemoryPlan
     findings: tuple[Finding, ...]
     verdict: Verdict
+    loading: Loading | None = None
+    draft_loading: Loading | None = None
 
 
 @lru_cache(maxsize=4)
@@ -73,23 +78,33 @@ def judge(
     profile: ModelProfile,
     soc: Soc,
     launch: LaunchProfile,
+    probing: bool = False,
 ) -> Judgement:
-    """Run every stage that follows the reading of the checkpoint."""
+    """Run every stage that follows the reading of the checkpoint.
+
+    ``probing`` asks for the verdict alone: a start that is known to fail is not followed into its loader.
+    """
     target = make_target(pack, soc)
     found = match(pack, rules, facts, profile, target, launch)
     graph = build_graph(pack, rules, facts, profile, target, found)
     memory_rules = _memory_rules(rules.directory)
     plan = make_plan(facts, profile, target, launch, memory_rules, pack.get("defaults", {}))
     layout = plan.studied.layout if plan.studied else None
+    dispatch = graph_findings(graph)
+    loads = not probing or verdict_of(settled(dispatch, None, found)) is not Verdict.INCOMPATIBLE
+    loading = load(pack, facts, profile, found) if loads else None
+    draft = load_draft(pack, facts, profile, found) if not probing else None
     findings = (
         *facts.problems,
         *profile.findings,
-        *graph_findings(graph),
+        *settled(dispatch, loading, found),
+        *loading_findings(loading, draft),
         *defect_findings(rules, Facts(pack, facts, profile, found, target, launch, layout)),
         *memory_findings(plan, target, launch),
     )
     ordered = tuple(sorted(merge(findings), key=lambda f: (-f.severity.rank, f.undetermined, f.code)))
-    return Judgement(pack, facts, profile, target, launch, found, plan, ordered, verdict_of(ordered))
+    verdict = verdict_of(ordered)
+    return Judgement(pack, facts, profile, target, launch, found, plan, ordered, verdict, loading, draft)
 
 
 def merge(findings: tuple[Finding, ...]) -> list[Finding]:

@@ -51,7 +51,7 @@ def precisions(base: Judgement, rules: Rules) -> list[Candidate]:
     for name, facts in variants:
         if facts is None or not facts.has_weights or _dtypes(facts) == _dtypes(base.facts):
             continue
-        found = judge(base.pack, rules, facts, classify(facts), base.target.soc, _free(base.launch))
+        found = judge(base.pack, rules, facts, classify(facts), base.target.soc, _free(base.launch), probing=True)
         out.append(Candidate("precision", name, found))
     return out
 
@@ -64,7 +64,7 @@ def targets(base: Judgement, rules: Rules, socs: list[Soc]) -> Iterator[Candidat
         for release, pack in packs.items():
             if same and release == base.target.vllm_ascend:
                 continue
-            found = judge(pack, rules, base.facts, base.profile, soc, _free(base.launch))
+            found = judge(pack, rules, base.facts, base.profile, soc, _free(base.launch), probing=True)
             candidate = Candidate("release" if same else "soc", AS_IS, found)
             if candidate.works:
                 yield candidate

@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
+from ascend_compat.core.loading_parts import NameRow as NameRow
+from ascend_compat.core.loading_parts import NamesPart as NamesPart
 from ascend_compat.core.memory_parts import (
     AlternativeRow as AlternativeRow,
 )
@@ -233,6 +235,8 @@ class ReportDocument(Part):
     architecture: ArchitecturePart
     quantization: QuantizationPart
     mtp: MtpPart | None
+    names: NamesPart | None = None
+    draft_names: NamesPart | None = None
     operators: list[OperatorRow]
     features: list[FeatureRow]
     memory: MemoryPart

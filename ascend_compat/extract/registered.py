@@ -32,7 +32,7 @@ def registered(trees: Trees, fqn: str) -> dict[str, Any]:
 
 
 def _names(node: ast.AST) -> Iterator[str]:
-    """What a statement registers: ``self.x = Parameter(...)`` or a call of ``register_parameter``/``register_buffer``."""
+    """What a statement registers: ``self.x = Parameter(...)``, a call of ``register_parameter`` or the like."""
     if isinstance(node, (ast.Assign, ast.AnnAssign)) and _made(node.value):
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             if isinstance(target, ast.Attribute) and own(target):

@@ -76,6 +76,8 @@ class Collected:
         self.classes = [found for fqn in sorted(classes) if (found := trees.find_class(fqn)) is not None]
         self.patched = sorted(patched)
         self.scanned: set[int] = set()
+        #: Constructors of dataclasses, by their class.
+        self.made: dict[int, ast.FunctionDef | None] = {}
         self.changed = True
         for module, node in filter(None, map(trees.find_class, sorted(always))):
             self._need(module.name, node.name)
@@ -181,7 +183,9 @@ class Collected:
 
     def _members(self, node: ast.ClassDef, module: Module) -> Iterator[ast.stmt]:
         """What loading uses of a class: methods and attributes by name, and the constructor's part that sets some."""
-        made = dataclass_init(self.trees, module, node)
+        if id(node) not in self.made:
+            self.made[id(node)] = dataclass_init(self.trees, module, node)
+        made = self.made[id(node)]
         if made is not None:
             yield made
         for item in node.body:

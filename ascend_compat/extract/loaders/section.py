@@ -24,8 +24,9 @@ BASE = "vllm.model_executor.layers.quantization.base_config:QuantizationConfig"
 
 
 def extract_loaders(trees: Trees, models: Mapping[str, Any], layers: Mapping[str, Any]) -> dict[str, Any]:
-    """``{"modules": text, "strict": place}``: every module that loading a checkpoint runs, translated, lines relative, folded.
+    """``{"modules": text, "strict": place}``: every module that loading runs, translated, lines relative, folded.
 
+    ``strict`` is the line that refuses a float model with parameters nothing was loaded into, absent where none does.
     ``models`` and ``layers`` are the pack's ``model_classes`` and ``layer_classes``.
     """
     classes = {full(name) for name, entry in models.items() if "is" not in entry}

@@ -39,9 +39,10 @@ def nested_config(made: Instance, path: str) -> Instance:
     """The part of a configuration that a model at ``path`` is built from."""
     for word, keys in NESTED:
         if word in path.partition(".")[0]:
-            found = next((made.names[key] for key in keys if isinstance(made.names.get(key), Instance)), None)
-            if found is not None:
-                return found
+            for key in keys:
+                found = made.names.get(key)
+                if isinstance(found, Instance):
+                    return found
     return _text(made) if path else made
 
 

@@ -55,8 +55,8 @@ def default_weight_loader(args: list[Any], keywords: dict[str, Any], at: str) ->
         raise Raised("AssertionError", message, at)
     copied(param, None, at) if single else copied(param, loaded, at)
     if single and isinstance(loaded, View) and param.buffer is not None:
-        region, _ = param.buffer.written.pop()
-        param.buffer.written.append((region, loaded.origins))
+        region, _, _ = param.buffer.written.pop()
+        param.buffer.written.append((region, loaded.origins, at))
     return None
 
 
@@ -67,7 +67,7 @@ def sharded_loader(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
     loaded = next((view for view in views if view.buffer is None), None)
     if param is None or param.buffer is None or loaded is None:
         return Unknown(at, "loading what is no tensor")
-    param.buffer.written.append(((), loaded.origins))
+    param.buffer.written.append(((), loaded.origins, at))
     return True
 
 
@@ -157,8 +157,3 @@ def _python(machine: LoadingMachine) -> dict[str, Call]:
         "itertools.islice": sliced, "islice": sliced, "len": length, "collections.defaultdict": defaulted,
         "functools.partial": partial,
     }  # fmt: skip
-
-
-def external_dtype(name: str | None) -> Any:
-    """A dtype as code sees it."""
-    return External(f"torch.{name}") if name else None

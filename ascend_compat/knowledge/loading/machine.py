@@ -209,7 +209,7 @@ class LoadingMachine(Machine):
 
 
 def origins(item: Any, depth: int = 0) -> frozenset[str]:
-    """The tensors an item of a loop carries: itself, in a tuple, or in a list of those that is yet to be gone through."""
+    """The tensors an item of a loop carries: itself, in a tuple, or in a list that is yet to be gone through."""
     if isinstance(item, View):
         return item.origins
     parts = item.items if isinstance(item, Stream) else item

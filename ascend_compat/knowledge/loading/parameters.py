@@ -9,7 +9,7 @@ from typing import Any
 from ascend_compat.knowledge.evaluate.values import External, Instance, Native, Tensor, Unknown
 from ascend_compat.knowledge.layers import EXPERT_HALVES, mapped
 from ascend_compat.knowledge.loading.library import sharded_loader
-from ascend_compat.knowledge.loading.samples import TORCH_DTYPES, Sample
+from ascend_compat.knowledge.loading.samples import Sample
 from ascend_compat.knowledge.loading.stand_ins import Buffer, View, parameter_data
 from ascend_compat.knowledge.match import COMPANIONS, GroupOutcome
 from ascend_compat.knowledge.modules import EMBEDDING, LINEAR, MOE, Leaf
@@ -126,9 +126,6 @@ def _allocated(name: str, tensor: Tensor, leaf: Leaf, owner: Instance) -> View:
     attributes = dict(tensor.attributes)
     if isinstance(attributes.get("weight_loader"), (External, Unknown)):
         attributes["weight_loader"] = _loader(leaf, owner)
-    for key, value in attributes.items():
-        if isinstance(value, External):
-            attributes[key] = value
     return parameter_data(Buffer(name, tensor.shape), tensor.dtype, attributes)
 
 
@@ -153,8 +150,3 @@ def _loader(leaf: Leaf, owner: Instance) -> Any:
     if leaf.kind == MOE:
         return owner.names.get("weight_loader", Native("weight_loader", sharded_loader))
     return Native("weight_loader", sharded_loader)
-
-
-def torch_dtype(name: str) -> str | None:
-    """A safetensors dtype as torch names it."""
-    return TORCH_DTYPES.get(name)

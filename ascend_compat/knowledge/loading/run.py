@@ -119,13 +119,13 @@ class _Run:
         buffers = [view.buffer for view in views if view.buffer is not None]
         into: dict[str, list[Buffer]] = {}
         for buffer in buffers:
-            for name in {n for _, names in buffer.written for n in names}:
+            for name in {n for _, names, _ in buffer.written for n in names}:
                 into.setdefault(name, []).append(buffer)
         by_name = {item.name: item for item in self.samples}
         self.out.outcomes = [self._outcome(item, into.get(item.name, [])) for item in self.samples]
         for buffer in buffers:
             if buffer.written and buffer.share() < 1.0:
-                first = next(by_name[n] for _, names in buffer.written for n in sorted(names) if n in by_name)
+                first = next(by_name[n] for _, names, _ in buffer.written for n in sorted(names) if n in by_name)
                 self.out.partial.append(Partial(buffer.parameter, buffer.shape, buffer.share(), first))
 
     def _outcome(self, item: Sample, buffers: list[Buffer]) -> Outcome:
@@ -136,7 +136,8 @@ class _Run:
             return Outcome(item, Result.RAISES, (), error.at, error.kind, error.message, draft=draft)
         if buffers and error is None:
             names = tuple(sorted({b.parameter for b in buffers}))
-            return Outcome(item, Result.LOADED, names, assumed=all(b.assumed for b in buffers), draft=draft)
+            line = next(at for b in buffers for _, who, at in b.written if item.name in who)
+            return Outcome(item, Result.LOADED, names, line, assumed=all(b.assumed for b in buffers), draft=draft)
         stop = fate.stop or self.out.stop
         at, reason = (stop.at, stop.reason) if stop is not None else (None, "")
         error = error or self.out.error

@@ -13,7 +13,7 @@ Region = tuple[tuple[int, int], ...]
 
 @dataclass(eq=False, slots=True)
 class Buffer:
-    """The memory of one parameter and what was written to it: per write the region and the names it came from.
+    """The memory of one parameter and what was written to it: per write the region, the names it came from, the line.
 
     A region is ``(start, length)`` per dimension, empty where it is not computed. ``assumed`` parameters belong to a
     module whose parameters the source trees do not show.
@@ -22,11 +22,11 @@ class Buffer:
     parameter: str
     shape: tuple[Any, ...]
     assumed: bool = False
-    written: list[tuple[Region, frozenset[str]]] = field(default_factory=list)
+    written: list[tuple[Region, frozenset[str], str]] = field(default_factory=list)
 
     def share(self) -> float:
         """Written share of the memory, among the indices of the first dimension that were written at all."""
-        regions = {region for region, _ in self.written}
+        regions = {region for region, _, _ in self.written}
         if not regions or not all(regions) or not all(isinstance(n, int) for n in self.shape):
             return 1.0 if self.written else 0.0
         touched = {region[0] for region in regions}
@@ -116,7 +116,7 @@ def copied(view: View, source: Any, at: str) -> None:
             if have not in (1, want) or (back > len(view.shape) and have != 1):
                 message = f"The size of tensor a ({want}) must match the size of tensor b ({have})"
                 raise Raised("RuntimeError", message, at)
-    view.buffer.written.append((view.region, source.origins if isinstance(source, View) else frozenset()))
+    view.buffer.written.append((view.region, source.origins if isinstance(source, View) else frozenset(), at))
 
 
 def moved(view: View, order: list[int]) -> View:
