@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
+from ascend_compat.answer.shared import Shared
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Finding, Param
 from ascend_compat.core.plan import MemoryPlan
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Soc, Target
-from ascend_compat.core.verdict import Verdict
+from ascend_compat.core.verdict import Severity, Verdict
 from ascend_compat.knowledge.condition_facts import Facts
 from ascend_compat.knowledge.defects import defect_findings
 from ascend_compat.knowledge.findings import graph_findings
@@ -23,10 +22,10 @@ from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.loading.findings import loading_findings, settled
 from ascend_compat.knowledge.loading.results import Loading
 from ascend_compat.knowledge.loading.run import load, load_draft
-from ascend_compat.knowledge.match import Match, match
+from ascend_compat.knowledge.match import Match
+from ascend_compat.knowledge.modules import ModuleTree
+from ascend_compat.knowledge.outcomes import Startup
 from ascend_compat.memory.findings import memory_findings
-from ascend_compat.memory.plan import make_plan
-from ascend_compat.memory.rules import MemoryRules, load_memory_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +45,12 @@ class Judgement:
     draft_loading: Loading | None = None
 
 
-@lru_cache(maxsize=4)
-def _memory_rules(directory: Path) -> MemoryRules:
-    """The memory rules of a rules directory, read once: a search for remedies judges many times."""
-    return load_memory_rules(directory / "curated" / "memory.toml")
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A replay that ended at its first blocker: it can't become a yes, whatever the stages after it would find."""
+
+    match: Match
+    findings: tuple[Finding, ...]
 
 
 def make_target(pack: Mapping[str, Any], soc: Soc) -> Target:
@@ -78,22 +79,58 @@ def judge(
     profile: ModelProfile,
     soc: Soc,
     launch: LaunchProfile,
-    probing: bool = False,
+    shared: Shared | None = None,
 ) -> Judgement:
-    """Run every stage that follows the reading of the checkpoint.
-
-    ``probing`` asks for the verdict alone: a start that is known to fail is not followed into its loader.
-    """
+    """Run every stage that follows the reading of the checkpoint."""
     target = make_target(pack, soc)
-    found = match(pack, rules, facts, profile, target, launch)
+    shared = shared or Shared(rules)
+    return _judged(
+        pack, shared, facts, profile, target, launch, shared.match(pack, facts, profile, target, launch), True
+    )
+
+
+def attempt(
+    pack: Mapping[str, Any],
+    facts: CheckpointFacts,
+    profile: ModelProfile,
+    soc: Soc,
+    launch: LaunchProfile,
+    shared: Shared,
+) -> Judgement | Refusal:
+    """As :func:`judge`, but the first module that blocks ends it: before other modules and the memory plan."""
+    target = make_target(pack, soc)
+
+    def blockers(found: Match) -> tuple[Finding, ...]:
+        graph = build_graph(pack, shared.rules, facts, profile, target, found)
+        return tuple(f for f in graph_findings(graph) if f.severity is Severity.BLOCKER)
+
+    if profile.architecture not in pack.get("architectures", {}):  # no replay is needed to see that
+        unknown = Match(ModuleTree(pack, ""), Startup())
+        return Refusal(unknown, blockers(unknown))
+    found = shared.match(pack, facts, profile, target, launch, lambda partial: bool(blockers(partial)))
+    stopped = blockers(found)
+    if stopped:
+        return Refusal(found, stopped)
+    return _judged(pack, shared, facts, profile, target, launch, found, False)
+
+
+def _judged(
+    pack: Mapping[str, Any],
+    shared: Shared,
+    facts: CheckpointFacts,
+    profile: ModelProfile,
+    target: Target,
+    launch: LaunchProfile,
+    found: Match,
+    drafting: bool,
+) -> Judgement:
+    rules = shared.rules
     graph = build_graph(pack, rules, facts, profile, target, found)
-    memory_rules = _memory_rules(rules.directory)
-    plan = make_plan(facts, profile, target, launch, memory_rules, pack.get("defaults", {}))
+    plan = shared.plan(*shared.loaded(facts, profile, found), target, launch, pack.get("defaults", {}))
     layout = plan.studied.layout if plan.studied else None
     dispatch = graph_findings(graph)
-    loads = not probing or verdict_of(settled(dispatch, None, found)) is not Verdict.INCOMPATIBLE
-    loading = load(pack, facts, profile, found) if loads else None
-    draft = load_draft(pack, facts, profile, found) if not probing else None
+    loading = load(pack, facts, profile, found)
+    draft = load_draft(pack, facts, profile, found) if drafting else None
     findings = (
         *facts.problems,
         *profile.findings,
@@ -102,9 +139,14 @@ def judge(
         *defect_findings(rules, Facts(pack, facts, profile, found, target, launch, layout)),
         *memory_findings(plan, target, launch),
     )
-    ordered = tuple(sorted(merge(findings), key=lambda f: (-f.severity.rank, f.undetermined, f.code)))
+    ordered = tuple(sorted(merge(findings), key=_weight))
     verdict = verdict_of(ordered)
     return Judgement(pack, facts, profile, target, launch, found, plan, ordered, verdict, loading, draft)
+
+
+def _weight(finding: Finding) -> tuple[int, bool, bool, str]:
+    """Blockers first, and among them what is certain and no flag removes: it decides the verdict."""
+    return (-finding.severity.rank, finding.undetermined, finding.conditional, finding.code)
 
 
 def merge(findings: tuple[Finding, ...]) -> list[Finding]:

@@ -45,6 +45,11 @@ def _stores(edge: dict[str, Any], path: tuple[str, ...], evidence: tuple[Evidenc
             "AC305", Severity.WARNING, Effect.WRONG_OUTPUT, Basis.SOURCE, detail["example"],
             Message("AC305", _params(edge, "parameter", "scheme", "modules", "example")), evidence, None, path,
         )  # fmt: skip
+    if detail.get("dequantized"):
+        return Finding(
+            "AC312", Severity.WARNING, Effect.DEGRADED, Basis.SOURCE, detail["example"],
+            Message("AC312", _params(edge, "stored", "dtype", "modules", "example")), evidence, None, path,
+        )  # fmt: skip
     if detail.get("absent") or detail.get("unplaced"):
         code = "AC311" if detail.get("absent") else "AC310"
         params = {} if detail.get("absent") else _params(edge, "template", "stored", "count")
