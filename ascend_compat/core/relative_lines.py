@@ -7,7 +7,7 @@ from typing import Any
 #: Nodes whose second item is a line. Source: the language's table in docs/rules.md.
 LINED = frozenset(
     "unknown attr call item slice bin un cmp comp ifexp expr assign aug if for while return raise assert try with "
-    "import from pass break continue global def class yield".split()
+    "import from pass break continue global nonlocal def class yield".split()
 )
 
 

@@ -270,6 +270,7 @@ _STATEMENTS: dict[type, Callable[[Any], Node]] = {
     ast.Pass: lambda n: ["pass", n.lineno],
     ast.Break: lambda n: ["break", n.lineno],
     ast.Continue: lambda n: ["continue", n.lineno],
+    ast.Nonlocal: lambda n: ["nonlocal", n.lineno, n.names],
     ast.Global: lambda n: ["global", n.lineno, n.names],
     ast.FunctionDef: lambda n: ["def", n.lineno, n.name, function(n), [expression(d) for d in _wrapping(n)]],
 }

@@ -268,7 +268,8 @@ class Collected:
             else:
                 body.extend(block([item]))
         have = {name for item in kept for name in attributes(item)}
-        omitted = sorted({name for item in node.body for name in attributes(item)} - have - NEVER - {INIT})
+        defined = (item for item in node.body if not (isinstance(item, ast.AnnAssign) and item.value is None))
+        omitted = sorted({name for item in defined for name in attributes(item)} - have - NEVER - {INIT})
         return ["class", node.lineno, node.name, [expression(base) for base in node.bases], body, [], omitted]
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 #: Functions that build modules.
 MAKERS = frozenset({"make_layers", "init_vllm_registered_model", "get_rope", "get_act_fn", "get_model"})
+#: What classes are called whose objects are no modules.
+PLAIN = ("Config", "Mapper")
 #: Statements that hold other statements.
 _COMPOUND = (ast.If, ast.For, ast.With, ast.Try)
 
@@ -51,7 +53,7 @@ def _builds(node: ast.stmt) -> bool:
     value = getattr(node, "value", None)
     calls = [n for n in ast.walk(value) if isinstance(n, ast.Call)] if isinstance(value, ast.AST) else []
     called = [ast.unparse(call.func).rpartition(".")[2] for call in calls]
-    return any(name[:1].isupper() or name in MAKERS for name in called)
+    return any(name in MAKERS or (name[:1].isupper() and not name.endswith(PLAIN)) for name in called)
 
 
 def _targets(node: ast.AST) -> list[ast.expr]:

@@ -26,12 +26,13 @@ class Continue(Exception):
 class Frame:
     """The scopes of one call, innermost first, over the names of its module."""
 
-    __slots__ = ("function", "globals", "module", "scopes", "yielded")
+    __slots__ = ("function", "globals", "module", "nonlocals", "scopes", "yielded")
 
     def __init__(self, module: Module, scopes: tuple[dict[str, Any], ...], function: Function | None = None) -> None:
         self.module = module
         self.scopes = scopes
         self.function = function
         self.globals: set[str] = set()
+        self.nonlocals: set[str] = set()
         #: What a generator has yielded so far; it runs to its end when it is called.
         self.yielded: list[Any] = []

@@ -91,6 +91,9 @@ class Statements(Expressions):
     def _s_global(self, node: Node, frame: Frame) -> None:
         frame.globals.update(node[2])
 
+    def _s_nonlocal(self, node: Node, frame: Frame) -> None:
+        frame.nonlocals.update(node[2])
+
     def _s_assign(self, node: Node, frame: Frame) -> None:
         value = self.value(node[3], frame)
         for item in node[2]:
@@ -266,6 +269,8 @@ class Statements(Expressions):
     def bind(self, name: str, value: Any, frame: Frame) -> None:
         """Set a name in the innermost scope, or in the module when declared global."""
         scope = frame.module.names if name in frame.globals else frame.scopes[0]
+        if name in frame.nonlocals:
+            scope = next((outer for outer in frame.scopes[1:] if name in outer), scope)
         scope[name] = value
 
     def assign(self, node: Node, value: Any, frame: Frame) -> None:

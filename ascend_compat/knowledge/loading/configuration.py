@@ -70,9 +70,10 @@ def _record(values: Mapping[str, Any]) -> Instance:
 
 def vllm_config(config: Instance, quantization: str | None, quant_config: Instance | None, dtype: str) -> Instance:
     """vLLM's ``VllmConfig`` of a start on one rank without options."""
+    multimodal = _open("multimodal_config", mm_encoder_tp_mode="weights", mm_encoder_only=False)
     model = _open(
         "model_config", hf_config=config, hf_text_config=_text(config), quantization=quantization,
-        dtype=External(f"torch.{dtype}"), multimodal_config=_open("multimodal_config"), model="/model",
+        dtype=External(f"torch.{dtype}"), multimodal_config=multimodal, model="/model",
         is_multimodal_model=True,
     )  # fmt: skip
     parallel = _open(
@@ -80,7 +81,9 @@ def vllm_config(config: Instance, quantization: str | None, quant_config: Instan
         enable_expert_parallel=False, eplb_config=_open("eplb_config", num_redundant_experts=0),
         num_redundant_experts=0, world_size=1,
     )  # fmt: skip
-    draft = _open("speculative_config", draft_model_config=model, num_speculative_tokens=1, method="mtp")
+    draft = _open(
+        "speculative_config", draft_model_config=model, num_speculative_tokens=1, method="mtp", parallel_drafting=False
+    )
     made = _open(
         "vllm_config", model_config=model, quant_config=quant_config, parallel_config=parallel, lora_config=None,
         cache_config=_open("cache_config", cache_dtype="auto"), speculative_config=draft, additional_config={},

@@ -37,11 +37,17 @@ def construct(machine: LoadingMachine, root: Node, given: Given) -> None:
             if node.leaf.kind in (LINEAR, EMBEDDING):
                 node.instance.names["quant_config"] = given.quant_config if node.leaf.quantized else None
             continue
+        for name, value in DEFAULTS.items():
+            node.instance.names.setdefault(name, value)
         cls = node.instance.cls
         for item in reversed(cls.lineage() if cls else []):
             init = item.names.get("__init__") if isinstance(item, Class) else None
             if isinstance(init, Function):
                 _run(machine, node, init, _arguments(init.spec, path, given))
+
+
+#: What models take from the launch, at its default: a start with none of it. Source: vLLM, ``config/parallel.py``.
+DEFAULTS = {"num_redundant_experts": 0, "n_redundant_experts": 0, "num_fused_shared_experts": 0, "enable_eplb": False}
 
 
 def _run(machine: LoadingMachine, node: Node, init: Function, arguments: Mapping[str, Any]) -> None:
@@ -67,17 +73,19 @@ def _arguments(spec: Mapping[str, Any], path: str, given: Given) -> dict[str, An
     values: dict[str, Any] = {
         "vllm_config": whole, "config": config, "quant_config": given.quant_config, "prefix": path,
         "cache_config": whole.names["cache_config"], "parallel_config": whole.names["parallel_config"],
-        "model_config": whole.names["model_config"], "layer_idx": None,
+        "model_config": whole.names["model_config"],
+        **{key: given.config.names.get(key, config) for key in ("vision_config", "audio_config", "text_config")},
+        "hf_config": config, "vit_config": config, "llm_config": config,
     }  # fmt: skip
     at = f"constructor of {path or 'the model'}"
     out: dict[str, Any] = {}
     for name, default in [*spec["params"][1:], *spec.get("keyword", [])]:
-        if name in values and values[name] is not None:
+        if name in values:
             out[name] = values[name]
         elif default is not None and default[0] == "const":
             out[name] = default[1]
         else:
-            out[name] = None if name == "quant_config" else Unknown(at, f"argument {name}")
+            out[name] = Unknown(at, f"argument {name}")
     return out
 
 

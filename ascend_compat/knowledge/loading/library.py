@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ascend_compat.knowledge.environment import DISTRIBUTED, Parallel
+from ascend_compat.knowledge.evaluate import natives
 from ascend_compat.knowledge.evaluate.values import Class, External, Instance, Native, Raised, Stream, Tensor, Unknown
-from ascend_compat.knowledge.loading.machine import MEMBERS, LoadingMachine
+from ascend_compat.knowledge.loading.configuration import DEFAULTED
+from ascend_compat.knowledge.loading.machine import MEMBERS, MODULE, LoadingMachine
 from ascend_compat.knowledge.loading.stand_ins import View, copied, known, opaque
 
 WEIGHT_UTILS = "vllm.model_executor.model_loader.weight_utils"
@@ -36,6 +38,8 @@ def library(machine: LoadingMachine) -> dict[str, Any]:
     for name in ("row_parallel_weight_loader", "sharded_weight_loader", "composed_weight_loader"):
         out[f"{WEIGHT_UTILS}.{name}"] = Native(name, sharded_loader if name.startswith("row") else _made_loader)
     out[f"{MODELS}.is_pp_missing_parameter"] = _fixed(False)
+    options = Instance(None, {}, label=DEFAULTED)
+    out["vllm_ascend.ascend_config.get_ascend_config"] = _fixed(options)
     out["vllm.logger.init_logger"] = _fixed(_logger(machine))
     for name in ("cat", "stack", "concat", "concatenate", "zeros_like", "ones_like", "empty_like", "tensor", "arange"):
         out[f"torch.{name}"] = Native(name, lambda args, keywords, at: opaque(at, *_flat(args)))
@@ -120,6 +124,28 @@ def _python(machine: LoadingMachine) -> dict[str, Call]:
     def chained(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
         return chain(list(machine.iterate(args[0], at)), {}, at)
 
+    def tee(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        items = list(machine.iterate(args[0], at))
+        return tuple(Stream(list(items)) for _ in range(args[1] if len(args) > 1 else 2))
+
+    def grouped(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        held = args[0] if args and isinstance(args[0], dict) else {}
+
+        def named(more: list[Any], kw: dict[str, Any], where: str) -> Any:
+            pairs = []
+            for key, module in held.items():
+                inner = machine.call(machine.attribute(module, MODULE, where), [], {}, where)
+                pairs.extend((f"{key}.{name}", view) for name, view in machine.iterate(inner, where))
+            return pairs
+
+        return Instance(None, {**held, MODULE: Native(MODULE, named)}, closed=False, label="ModuleDict")
+
+    def certain(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        """``isinstance``: a module whose bases are not all known is of no class that is asked for."""
+        found = natives.builtin(machine, "isinstance").call(args, keywords, at)
+        module = isinstance(args[0], Instance) and MODULE in args[0].names
+        return False if isinstance(found, Unknown) and module else found
+
     def sliced(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
         return Stream(list(machine.iterate(args[0], at)))
 
@@ -153,6 +179,7 @@ def _python(machine: LoadingMachine) -> dict[str, Call]:
 
     return {
         "re.compile": compiled, "regex.compile": compiled,
+        "torch.nn.ModuleDict": grouped, "isinstance": certain, "itertools.tee": tee,
         "itertools.groupby": group, "itertools.chain": chain, "itertools.chain.from_iterable": chained,
         "itertools.islice": sliced, "islice": sliced, "len": length, "collections.defaultdict": defaulted,
         "functools.partial": partial,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ascend_compat.core.relative_lines import absolute
+from ascend_compat.knowledge.evaluate import natives
 from ascend_compat.knowledge.evaluate.frames import Break, Continue, Frame
 from ascend_compat.knowledge.evaluate.machine import Machine
 from ascend_compat.knowledge.evaluate.values import (
@@ -14,6 +16,7 @@ from ascend_compat.knowledge.evaluate.values import (
     Class,
     External,
     Instance,
+    Native,
     Node,
     Raised,
     Stream,
@@ -79,6 +82,8 @@ class LoadingMachine(Machine):
         super().__init__(code, externals)
         self.fates = Fates()
         self.unfolded: set[str] = set()
+        #: config.json, which configuration classes of the trees take over.
+        self.hf_config: Instance | None = None
 
     def load(self, name: str) -> Any:
         """A module by name; lines of a pack are relative until its module is needed."""
@@ -150,9 +155,14 @@ class LoadingMachine(Machine):
         """Attributes of tensor stand-ins too; what a module may have beyond what is known of it is unknown."""
         if isinstance(owner, View):
             return tensor_attribute(owner, name, at)
+        if type(owner) is defaultdict:
+            found = natives.method({}, name, at)
+            return Native(name, natives.plain(getattr(owner, name))) if isinstance(found, Native) else found
         if name == "__name__" and isinstance(owner, Instance) and owner.cls is not None:
             return owner.cls.name
         found = super().find_attribute(owner, name, at)
+        if isinstance(found, Unknown) and self.hf_config is not None and _configures(owner):
+            return self.hf_config.names.get(name, found)
         if name in COMMON and isinstance(owner, Instance) and MODULE in owner.names and isinstance(found, Unknown):
             return owner.names.get(name, MISSING)
         if name.startswith(EXPERT_PARAMETERS) and isinstance(owner, Instance) and isinstance(found, Unknown):
@@ -160,6 +170,13 @@ class LoadingMachine(Machine):
         if found is MISSING and isinstance(owner, Instance) and not owner.closed:
             return Unknown(at, f"{owner.label}.{name} is not known statically")
         return found
+
+    def call(self, callee: Any, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        """Calls; what a stand-in can't do with the values it is given is unknown."""
+        try:
+            return super().call(callee, args, keywords, at)
+        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+            return Unknown(at, f"{getattr(callee, 'name', 'a call')}: {error}")
 
     def call_external(self, callee: External, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
         """What asks for another vendor's kernels gets no."""
@@ -183,7 +200,8 @@ class LoadingMachine(Machine):
         if isinstance(owner, View):
             return indexed(owner, key, at)
         if isinstance(owner, Instance) and MEMBERS in owner.names:
-            return owner.names[MEMBERS].get(str(key), Unknown(at, "a module that was not built"))
+            members = owner.names[MEMBERS]
+            return members.get(str(key), next(iter(members.values())))  # a layer that was built stands for all
         return super().item(owner, key, at)
 
     def set_item(self, owner: Any, key: Any, value: Any, at: str) -> None:
@@ -216,6 +234,12 @@ def origins(item: Any, depth: int = 0) -> frozenset[str]:
     if depth < 3 and isinstance(parts, (tuple, list)):
         return frozenset(name for part in parts for name in origins(part, depth + 1))
     return frozenset()
+
+
+def _configures(owner: Any) -> bool:
+    """Whether an object is of a configuration class of the trees that extends the library's."""
+    lineage = owner.cls.lineage() if isinstance(owner, Instance) and owner.cls is not None else []
+    return any(isinstance(item, External) and item.name.endswith("PretrainedConfig") for item in lineage)
 
 
 def class_of(machine: Machine, name: str, lineage: tuple[str, ...]) -> Class:

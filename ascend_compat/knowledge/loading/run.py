@@ -11,9 +11,9 @@ from ascend_compat.classify.tensors import DRAFT
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.folded import unfold
 from ascend_compat.core.profile import ModelProfile
-from ascend_compat.knowledge.evaluate.values import Bound, Class, Instance, Raised, Stream, Undecided
+from ascend_compat.knowledge.evaluate.values import Bound, Class, Instance, Native, Raised, Stream, Undecided
 from ascend_compat.knowledge.layers import mapped
-from ascend_compat.knowledge.loading.configuration import hf_config
+from ascend_compat.knowledge.loading.configuration import hf_config, vllm_config
 from ascend_compat.knowledge.loading.construct import Given, construct
 from ascend_compat.knowledge.loading.library import library
 from ascend_compat.knowledge.loading.machine import Fate, LoadingMachine
@@ -77,11 +77,13 @@ class _Run:
 
     def run(self) -> Loading:
         """Build the model, run its ``load_weights``, read off what was written."""
+        given = self._given()
+        self._launch(given)
         for name in sorted(self.machine.modules):
             if name.startswith(PATCHES):
                 self.machine.load(name)
         root = self.model.build()
-        construct(self.machine, root, self._given())
+        construct(self.machine, root, given)
         weights = [(s.name, stored(s.name, s.group.shape, TORCH_DTYPES.get(s.group.dtype) or "")) for s in self.samples]
         try:
             method = self.machine.find_attribute(root.instance, "load_weights", "")
@@ -97,6 +99,16 @@ class _Run:
         self._read([view for _, view in root.named_parameters()])
         self.out.steps = self.machine.steps
         return self.out
+
+    def _launch(self, given: Given) -> None:
+        """What code reads of the launch wherever it stands."""
+        whole = vllm_config(given.config, given.quantization, given.quant_config, given.dtype)
+        for name in ("get_current_vllm_config", "get_current_vllm_config_or_none", "vllm.get_current_vllm_config"):
+            self.machine.externals[f"vllm.config.{name}"] = Native(name, lambda args, keywords, at: whole)
+        self.machine.externals["vllm.config.VllmConfig.get_quantization_config"] = Native(
+            "get_quantization_config", lambda args, keywords, at: given.quant_config
+        )
+        self.machine.hf_config = given.config
 
     def _given(self) -> Given:
         startup = self.match.startup

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ascend_compat.core.class_names import full
-from ascend_compat.knowledge.evaluate.values import Class, Instance, Native, Unknown
+from ascend_compat.core.class_names import full, shorten
+from ascend_compat.knowledge.evaluate.values import Class, External, Instance, Native, Unknown
 from ascend_compat.knowledge.loading.machine import MEMBERS, LoadingMachine, class_of
-from ascend_compat.knowledge.loading.stand_ins import View
+from ascend_compat.knowledge.loading.stand_ins import Buffer, View, opaque, parameter_data
 from ascend_compat.knowledge.modules import Leaf, ModuleTree
 
 MISSING_LAYER = "PPMissingLayer"
@@ -71,6 +71,10 @@ class Skeleton:
         for template, leaves in self.tree.leaves.items():
             for path, index in self._concrete(template):
                 self._leaf(path, index, leaves[0])
+        for template in self.tree.dynamic:
+            for path, index in self._concrete(template):
+                node = self._at(path, index)
+                node.instance.names["load_weights"] = _taking_all(self.machine, node)
         for _, node in self.root.walk():
             self._equip(node)
         return self.root
@@ -105,10 +109,11 @@ class Skeleton:
 
     def _class(self, names: list[str]) -> Class | None:
         """The first of some names that is a model class, of the loading code or with bases there."""
-        for name in names:
+        for alias in names:
+            name = full(self.tree.classes.get(shorten(alias), {}).get("is", alias))
             module, _, last = name.partition(":")
             found = self.machine.member(module, last) if module in self.machine.modules else None
-            if isinstance(found, Class) and found.name != MISSING_LAYER:
+            if isinstance(found, Class) and found.name != MISSING_LAYER and _is_module(found):
                 return found
             bases = tuple(full(base) for base in self.tree.bases(name))
             if bases and last != MISSING_LAYER:
@@ -140,9 +145,36 @@ class Skeleton:
         if node.instance.cls is None:
             node.instance.cls = Class("Module", "torch.nn", "", (), {})
         found = node.instance.cls.find("load_weights")
-        if not isinstance(found, Unknown) and not _has(node.instance.cls, "load_weights"):
+        if (
+            not isinstance(found, Unknown)
+            and "load_weights" not in names
+            and not _has(node.instance.cls, "load_weights")
+        ):
             names["load_weights"] = None
         names.update(_methods(node))
+
+
+def _taking_all(machine: LoadingMachine, node: Node) -> Native:
+    """The loader of a model that only the configuration names: every tensor is assumed to have its parameter."""
+
+    def load(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        names = set()
+        for name, view in machine.iterate(args[0], at):
+            if isinstance(view, View):
+                buffer = Buffer(f"{node.path}.{name}", (Unknown(at, "a model that is not known"),), True)
+                buffer.written.append(((), view.origins, at))
+                node.parameters[name] = parameter_data(buffer, None)
+                names.add(name)
+        return names
+
+    return Native("load_weights", load)
+
+
+def _is_module(cls: Class) -> bool:
+    """Whether a class may be a torch module: plain classes of the trees (mappers, outputs) are not."""
+    lineage = cls.lineage()
+    settings = any(isinstance(item, External) and item.name.endswith("Config") for item in lineage)
+    return not settings and any(not isinstance(item, Class) or item.module.startswith("torch") for item in lineage)
 
 
 def _has(cls: Class, name: str) -> bool:
@@ -167,7 +199,7 @@ def _methods(node: Node) -> dict[str, Native]:
 
     calls: dict[str, Any] = {
         "named_parameters": parameters,
-        "parameters": lambda args, kw, at: [view for _, view in node.named_parameters()],
+        "parameters": lambda args, kw, at: [view for _, view in node.named_parameters()] or [opaque(at)],
         "state_dict": lambda args, kw, at: dict(node.named_parameters()),
         "named_buffers": lambda args, kw, at: [],
         "buffers": lambda args, kw, at: [],
