@@ -77,7 +77,7 @@ def mlp(inner: int) -> dict[str, tuple[int, int]]:
 
 LATENT = {"q_a_proj": (128, HIDDEN), "q_b_proj": (8 * 96, 128), "kv_a_proj_with_mqa": (96, HIDDEN),
           "kv_b_proj": (8 * 128, 64), "o_proj": (HIDDEN, 512)}  # fmt: skip
-ATTENTION = {name: (HIDDEN, HIDDEN) for name in ("q_proj", "k_proj", "v_proj", "o_proj")}
+ATTENTION = dict.fromkeys(("q_proj", "k_proj", "v_proj", "o_proj"), (HIDDEN, HIDDEN))
 LAYER_NORMS = {"input_layernorm": HIDDEN, "post_attention_layernorm": HIDDEN}
 
 

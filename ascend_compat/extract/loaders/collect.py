@@ -167,10 +167,16 @@ class Collected:
         source = absolute(module, node)
         wanted = self.names.get(module.name, set())
         for alias in node.names:
-            if (everything or (alias.asname or alias.name) in wanted) and (
-                source in HANDING_ON or under(source, FOLLOWED)
-            ):
+            asked = everything or (alias.asname or alias.name) in wanted
+            followed = source in HANDING_ON or under(source, FOLLOWED)
+            if asked and (followed or self._constant(source, alias.name)):
                 self._need(source, alias.name)
+
+    def _constant(self, source: str, name: str) -> bool:
+        """Whether a name is a literal of a module of the trees."""
+        module = self.trees.module(source)
+        binding = module.bindings.get(name) if module else None
+        return binding is not None and isinstance(getattr(binding.node, "value", None), ast.Constant)
 
     def _scan_class(self, node: ast.ClassDef, module: Module) -> None:
         if not under(module.name, FOLLOWED):

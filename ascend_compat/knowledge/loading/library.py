@@ -9,7 +9,17 @@ from typing import Any
 
 from ascend_compat.knowledge.environment import DISTRIBUTED, Parallel
 from ascend_compat.knowledge.evaluate import natives
-from ascend_compat.knowledge.evaluate.values import Class, External, Instance, Native, Raised, Stream, Tensor, Unknown
+from ascend_compat.knowledge.evaluate.values import (
+    Class,
+    External,
+    Function,
+    Instance,
+    Native,
+    Raised,
+    Stream,
+    Tensor,
+    Unknown,
+)
 from ascend_compat.knowledge.loading.configuration import DEFAULTED
 from ascend_compat.knowledge.loading.machine import MEMBERS, MODULE, LoadingMachine
 from ascend_compat.knowledge.loading.stand_ins import View, copied, known, opaque
@@ -21,6 +31,13 @@ MODULE_BASES = (
     "torch.nn.Module", "torch.nn.modules.Module", "vllm.model_executor.custom_op.CustomOp",
     "vllm.model_executor.custom_op.PluggableLayer",
 )  # fmt: skip
+#: What the platform says of itself. Source: vLLM, ``platforms/interface.py``; the plugin, ``platform.py``.
+PLATFORM: dict[str, Any] = {
+    "device_name": "npu", "device_type": "npu",
+    **{f"is_{name}": Native(f"is_{name}", lambda args, keywords, at: False)
+       for name in ("cuda", "cuda_alike", "rocm", "cpu", "tpu", "xpu", "hpu", "neuron")},
+    "is_out_of_tree": Native("is_out_of_tree", lambda args, keywords, at: True),
+}  # fmt: skip
 Call = Callable[[list[Any], dict[str, Any], str], Any]
 
 
@@ -38,8 +55,10 @@ def library(machine: LoadingMachine) -> dict[str, Any]:
     for name in ("row_parallel_weight_loader", "sharded_weight_loader", "composed_weight_loader"):
         out[f"{WEIGHT_UTILS}.{name}"] = Native(name, sharded_loader if name.startswith("row") else _made_loader)
     out[f"{MODELS}.is_pp_missing_parameter"] = _fixed(False)
+    out["vllm.platforms.current_platform"] = Instance(None, dict(PLATFORM), closed=False, label="current_platform")
     options = Instance(None, {}, label=DEFAULTED)
     out["vllm_ascend.ascend_config.get_ascend_config"] = _fixed(options)
+    out["torch.*"] = True
     out["vllm.logger.init_logger"] = _fixed(_logger(machine))
     for name in ("cat", "stack", "concat", "concatenate", "zeros_like", "ones_like", "empty_like", "tensor", "arange"):
         out[f"torch.{name}"] = Native(name, lambda args, keywords, at: opaque(at, *_flat(args)))
@@ -132,13 +151,19 @@ def _python(machine: LoadingMachine) -> dict[str, Call]:
         held = args[0] if args and isinstance(args[0], dict) else {}
 
         def named(more: list[Any], kw: dict[str, Any], where: str) -> Any:
-            pairs = []
+            pairs: list[Any] = []
             for key, module in held.items():
                 inner = machine.call(machine.attribute(module, MODULE, where), [], {}, where)
                 pairs.extend((f"{key}.{name}", view) for name, view in machine.iterate(inner, where))
             return pairs
 
         return Instance(None, {**held, MODULE: Native(MODULE, named)}, closed=False, label="ModuleDict")
+
+    def static(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        made = args[0]
+        if not isinstance(made, Function):
+            return made
+        return Function(made.name, {**made.spec, "kind": "staticmethod"}, made.module, made.scopes)
 
     def certain(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
         """``isinstance``: a module whose bases are not all known is of no class that is asked for."""
@@ -179,7 +204,7 @@ def _python(machine: LoadingMachine) -> dict[str, Call]:
 
     return {
         "re.compile": compiled, "regex.compile": compiled,
-        "torch.nn.ModuleDict": grouped, "isinstance": certain, "itertools.tee": tee,
+        "torch.nn.ModuleDict": grouped, "staticmethod": static, "isinstance": certain, "itertools.tee": tee,
         "itertools.groupby": group, "itertools.chain": chain, "itertools.chain.from_iterable": chained,
         "itertools.islice": sliced, "islice": sliced, "len": length, "collections.defaultdict": defaulted,
         "functools.partial": partial,

@@ -24,7 +24,7 @@ from ascend_compat.knowledge.evaluate.values import (
     Unknown,
 )
 from ascend_compat.knowledge.loading.configuration import DEFAULTED
-from ascend_compat.knowledge.loading.stand_ins import View, copied, indexed, opaque
+from ascend_compat.knowledge.loading.stand_ins import View, combined, copied, indexed
 from ascend_compat.knowledge.loading.tensor_methods import tensor_attribute
 
 #: Attributes of parameters that only those have that a layer gives them to.
@@ -67,7 +67,12 @@ class Fates:
         return [self.of.setdefault(name, Fate()) for name in names]
 
     def failed(self, names: frozenset[str], error: Raised | Undecided) -> None:
-        """The first failure of a tensor is the one that counts."""
+        """The first failure of a tensor is the one that counts.
+
+        What is raised for many is doubted where one of them was lost before: a check at the end misses it.
+        """
+        lost = next((fate.stop for name in names if (fate := self.of.get(name)) and fate.stop), None)
+        error = lost if lost is not None and len(names) > 1 else error
         for fate in self.note(names):
             if isinstance(error, Raised):
                 fate.error = fate.error or error
@@ -173,6 +178,9 @@ class LoadingMachine(Machine):
 
     def call(self, callee: Any, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
         """Calls; what a stand-in can't do with the values it is given is unknown."""
+        taken = frozenset(name for arg in (*args, *keywords.values()) for name in origins(arg, 2))
+        if isinstance(callee, Unknown) and taken:  # where the tensor goes from here is not known
+            self.fates.failed(taken, Undecided(callee.at, callee.reason))
         try:
             return super().call(callee, args, keywords, at)
         except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
@@ -220,7 +228,7 @@ class LoadingMachine(Machine):
     def binary(self, sign: str, left: Any, right: Any, at: str) -> Any:
         """What is computed with tensors is a tensor that comes from them."""
         if isinstance(left, View) or isinstance(right, View):
-            return opaque(at, *(part for part in (left, right) if isinstance(part, View) and part.buffer is None))
+            return combined(at, *(part for part in (left, right) if isinstance(part, View) and part.buffer is None))
         if sign == "|" and isinstance(left, Instance) and left.cls is not None:
             return self.call(self.attribute(left, "__or__", at), [right], {}, at)
         return super().binary(sign, left, right, at)

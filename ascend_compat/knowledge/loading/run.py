@@ -42,7 +42,7 @@ def load(pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelProfile,
 
     ``None`` where there is nothing to run: no tensors, a start that fails before, a pack without the code of loaders.
     """
-    if not pack.get("loaders") or not facts.has_weights or not match.tree.root or match.startup.trouble is not None:
+    if not match.tree.root or not _starts(pack, facts, match):
         return None
     return _Run(pack, facts, profile, match, match.tree, profile.architecture or "").run()
 
@@ -52,10 +52,17 @@ def load_draft(pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelPr
     name = match.draft[0]
     if name is None or name not in pack.get("architectures", {}) or not profile.mtp or not profile.mtp.present:
         return None
-    if not pack.get("loaders") or not facts.has_weights or match.startup.trouble is not None:
+    if not _starts(pack, facts, match):
         return None
     tree = ModuleTree(pack, name, facts.config)
     return _Run(pack, facts, profile, match, tree, name).run() if tree.root else None
+
+
+def _starts(pack: Mapping[str, Any], facts: CheckpointFacts, match: Match) -> bool:
+    """Whether a start gets as far as loading: modules that can't be built end it before."""
+    troubles = [match.startup.trouble, *(group.outcome.trouble for group in match.groups)]
+    built = match.startup.trouble is None and not any(trouble and trouble.kind for trouble in troubles)
+    return bool(pack.get("loaders")) and facts.has_weights and built
 
 
 class _Run:

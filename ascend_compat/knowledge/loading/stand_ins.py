@@ -76,6 +76,13 @@ def opaque(at: str, *parts: Any) -> View:
     return View((Unknown(at, "shape of a computed tensor"),), None, "computed", at, {}, origins, buffer)
 
 
+def combined(at: str, *views: View) -> View:
+    """What arithmetic makes of tensors: of the shape of the largest that is known, since sizes are equal or one."""
+    made = opaque(at, *views)
+    sized = [view for view in views if known(view)]
+    return replace(made, shape=max((view.shape for view in sized), key=len)) if sized else made
+
+
 def narrow(view: View, dim: int, start: int, length: int, at: str) -> View:
     """``Tensor.narrow``: raises ``RuntimeError`` as torch does when the part lies outside."""
     if not known(view) or not all(isinstance(n, int) for n in (dim, start, length)):
