@@ -135,7 +135,7 @@ def _judged(
         *facts.problems,
         *profile.findings,
         *settled(dispatch, loading, found),
-        *loading_findings(loading, draft),
+        *loading_findings(loading, found, draft),
         *defect_findings(rules, Facts(pack, facts, profile, found, target, launch, layout)),
         *memory_findings(plan, target, launch),
     )

@@ -9,6 +9,7 @@ from ascend_compat.core.finding import Evidence, Finding, Message, Param
 from ascend_compat.core.verdict import Basis, Effect, Severity
 from ascend_compat.knowledge.loading.results import Loading, Outcome, Result, once
 from ascend_compat.knowledge.match import COMPANIONS, Match
+from ascend_compat.knowledge.modules import MOE
 from ascend_compat.knowledge.places import at
 
 #: Buffers that models compute; some checkpoints store them. Source: vLLM, ``AutoWeightsLoader``, models/utils.py.
@@ -18,16 +19,16 @@ OPEN, SHAPE = "AC306", "AC308"
 MESSAGE_LIMIT = 160
 
 
-def loading_findings(loading: Loading | None, draft: Loading | None = None) -> tuple[Finding, ...]:
+def loading_findings(loading: Loading | None, match: Match, draft: Loading | None = None) -> tuple[Finding, ...]:
     """What raises, what is dropped, what stays empty or is filled in part, and what could not be followed."""
     if loading is None:
         return ()
     main = [item for item in loading.outcomes if not item.draft]
     return (
         *_raising(main, "AC340", Severity.BLOCKER),
-        *_left(loading, main),
-        *_dropped(main),
-        *_partial(loading),
+        *_left(loading, [item for item in main if _read(item.left, match)]),
+        *_dropped([item for item in main if not _read(item.left, match)]),
+        *_partial(loading, match),
         *_unknown(main, loading.architecture),
         *_draft(draft),
     )
@@ -48,9 +49,15 @@ def settled(findings: Iterable[Finding], loading: Loading | None, match: Match) 
         decided = bool(fates) and Result.UNKNOWN not in fates
         if finding.code == OPEN and decided:
             continue
-        if finding.code == SHAPE and decided and fates == {Result.LOADED}:
+        if finding.code == SHAPE and decided and fates == {Result.LOADED} and _experts(finding, match):
             continue
         yield finding
+
+
+def _experts(finding: Finding, match: Match) -> bool:
+    """Whether a finding is about experts: their loader is the release's own, that of other layers is not run."""
+    example = finding.message.params.get("example")
+    return any(group.layer_type == MOE for group in match.groups if group.prefix == example)
 
 
 def _templates(finding: Finding, match: Match) -> list[str]:
@@ -95,7 +102,7 @@ def _raising(items: list[Outcome], code: str, severity: Severity) -> Iterator[Fi
 
 def _left(loading: Loading, items: list[Outcome]) -> Iterator[Finding]:
     """Dropped although a parameter waits for it: a float model refuses to start, a quantized one runs on garbage."""
-    for group in _grouped(item for item in items if item.result is Result.DROPPED and item.left):
+    for group in _grouped(item for item in items if item.result is Result.DROPPED):
         first = group[0]
         code = "AC342.strict" if loading.strict else "AC342"
         effect = Effect.FAILS_AT_STARTUP if loading.strict else Effect.WRONG_OUTPUT
@@ -109,7 +116,7 @@ def _left(loading: Loading, items: list[Outcome]) -> Iterator[Finding]:
 
 def _dropped(items: list[Outcome]) -> Iterator[Finding]:
     """Dropped without a parameter that waits: a scale nobody reads is worth a warning, the rest a note."""
-    dropped = [item for item in items if item.result is Result.DROPPED and not item.left and not _computed(item)]
+    dropped = [item for item in items if item.result is Result.DROPPED and not _computed(item)]
     for scale in (True, False):
         for group in _grouped(item for item in dropped if _companion(item) is scale):
             quiet = "AC341.warned" if all(item.warned for item in group) else "AC341"
@@ -127,12 +134,21 @@ def _companion(item: Outcome) -> bool:
     return item.known and any(part in item.sample.group.parameter for part in COMPANIONS)
 
 
-def _partial(loading: Loading) -> Iterator[Finding]:
+def _read(parameter: str | None, match: Match) -> bool:
+    """Whether a parameter counts: there is one, and its scheme, where it has one, computes with it."""
+    if parameter is None:
+        return False
+    name = parameter.rpartition(".")[2]
+    schemes = [group for group in match.groups if name in group.outcome.params]
+    return not schemes or any(group.reads is None or name in group.reads for group in schemes)
+
+
+def _partial(loading: Loading, match: Match) -> Iterator[Finding]:
     """Parameters that tensors of another shape fill in part: the start succeeds, the rest is what memory held."""
     seen: set[str] = set()
     for part in loading.partial:
         name = part.parameter.rpartition(".")[2]
-        if name in seen:
+        if name in seen or not _read(name, match):
             continue
         seen.add(name)
         outcome = next(item for item in loading.outcomes if item.sample == part.sample)
