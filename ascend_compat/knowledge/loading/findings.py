@@ -153,14 +153,20 @@ def _partial(loading: Loading, match: Match) -> Iterator[Finding]:
         seen.add(name)
         outcome = next(item for item in loading.outcomes if item.sample == part.sample)
         params: dict[str, Param] = {
-            "parameter": part.parameter, "percent": round(100 * part.share), "shape": str(list(part.shape)),
+            "parameter": part.parameter, "percent": round(100 * part.share), "allocated_shape": str(list(part.shape)),
             "stored_shape": str(list(part.sample.group.shape)), "template": part.sample.group.template,
         }  # fmt: skip
         yield Finding(
             "AC343", Severity.BLOCKER, Effect.WRONG_OUTPUT, Basis.SOURCE, part.parameter, Message("AC343", params),
-            (at(outcome.at, part.parameter), header_evidence(part.sample.group)),
+            (at(outcome.at, part.parameter), *_allocated(name, match), header_evidence(part.sample.group)),
             path=("checkpoint", f"tensor:{part.sample.group.template}", f"parameter:{part.parameter}"),
         )  # fmt: skip
+
+
+def _allocated(name: str, match: Match) -> tuple[Evidence, ...]:
+    """The line that allocates a parameter of the first scheme that has it."""
+    found = (group.outcome.params[name] for group in match.groups if name in group.outcome.params)
+    return tuple(at(tensor.at, f"shape {list(tensor.shape)}") for tensor in list(found)[:1])
 
 
 def _unknown(items: list[Outcome], architecture: str) -> Iterator[Finding]:
