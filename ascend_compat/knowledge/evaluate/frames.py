@@ -36,3 +36,9 @@ class Frame:
         self.nonlocals: set[str] = set()
         #: What a generator has yielded so far; it runs to its end when it is called.
         self.yielded: list[Any] = []
+
+    def home(self, name: str) -> dict[str, Any]:
+        """The scope that an assignment to a name sets."""
+        if name in self.nonlocals:
+            return next((outer for outer in self.scopes[1:] if name in outer), self.scopes[0])
+        return self.module.names if name in self.globals else self.scopes[0]

@@ -268,10 +268,7 @@ class Statements(Expressions):
 
     def bind(self, name: str, value: Any, frame: Frame) -> None:
         """Set a name in the innermost scope, or in the module when declared global."""
-        scope = frame.module.names if name in frame.globals else frame.scopes[0]
-        if name in frame.nonlocals:
-            scope = next((outer for outer in frame.scopes[1:] if name in outer), scope)
-        scope[name] = value
+        frame.home(name)[name] = value
 
     def assign(self, node: Node, value: Any, frame: Frame) -> None:
         """Assign to a name, an attribute, an item or a tuple of those."""
