@@ -147,9 +147,8 @@ class Statements(Expressions):
     def _s_for(self, node: Node, frame: Frame) -> None:
         source = self.value(node[3], frame)
         if isinstance(source, (Unknown, External)):
-            reason = (
-                source if isinstance(source, Unknown) else Unknown(self.at(frame, node[1]), f"items of {source.name}")
-            )
+            at = self.at(frame, node[1])
+            reason = source if isinstance(source, Unknown) else Unknown(at, f"items of {source.name}")
             self._skip([*node[4], *node[5]], reason, frame)
             return
         for item in self.iterate(source, self.at(frame, node[1])):
@@ -213,10 +212,8 @@ class Statements(Expressions):
 
     def _s_import(self, node: Node, frame: Frame) -> None:
         for dotted, alias in node[2]:
-            loaded = self.load(dotted)
-            self.bind(
-                alias or dotted.partition(".")[0], loaded if alias else self.load(dotted.partition(".")[0]), frame
-            )
+            loaded, first = self.load(dotted), dotted.partition(".")[0]
+            self.bind(alias or first, loaded if alias else self.load(first), frame)
 
     def _s_from(self, node: Node, frame: Frame) -> None:
         source = self.absolute(frame.module, node[2], node[3])
