@@ -11,6 +11,7 @@ from ascend_compat.answer import document
 from ascend_compat.answer.architecture import architecture_part
 from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.answer.launch import launch_part
+from ascend_compat.answer.loading import draft_part, names_part
 from ascend_compat.answer.matrix import first_rows, grouped, judged_rows
 from ascend_compat.answer.remedies import candidates
 from ascend_compat.answer.remedy_rows import alternative_rows, best_action, remedy_rows
@@ -182,6 +183,8 @@ def _report(found: Judgement, shared: Shared) -> Report:
         architecture=architecture_part(found.profile, found.pack),
         quantization=document.quantization_part(found.profile, found.match, found.findings),
         mtp=document.mtp_part(found.profile, found.pack, draft),
+        names=names_part(found.loading),
+        draft_names=draft_part(found.draft_loading),
         operators=[
             doc.OperatorRow(
                 category=use.category,

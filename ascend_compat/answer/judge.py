@@ -20,6 +20,9 @@ from ascend_compat.knowledge.gates import verdict_of
 from ascend_compat.knowledge.graph import build_graph
 from ascend_compat.knowledge.kv_cache import cache_findings
 from ascend_compat.knowledge.load import Rules
+from ascend_compat.knowledge.loading.findings import loading_findings, settled
+from ascend_compat.knowledge.loading.results import Loading
+from ascend_compat.knowledge.loading.run import load, load_draft
 from ascend_compat.knowledge.match import Match, config_class
 from ascend_compat.knowledge.modules import ModuleTree
 from ascend_compat.knowledge.outcomes import Startup
@@ -41,6 +44,8 @@ class Judgement:
     plan: MemoryPlan
     findings: tuple[Finding, ...]
     verdict: Verdict
+    loading: Loading | None = None
+    draft_loading: Loading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ def judge(
     shared = shared or Shared(rules)
     found = shared.match(pack, facts, profile, target, launch)
     known = published_layouts(pack, facts.spec, soc.device_type)
-    return _judged(pack, shared, facts, profile, target, launch, found, tuple(known))
+    return _judged(pack, shared, facts, profile, target, launch, found, tuple(known), drafting=True)
 
 
 def attempt(
@@ -109,7 +114,7 @@ def attempt(
     stopped = blockers(found)
     if stopped:
         return Refusal(found, stopped)
-    return _judged(pack, shared, facts, profile, target, launch, found)
+    return _judged(pack, shared, facts, profile, target, launch, found, drafting=False)
 
 
 def _judged(
@@ -121,22 +126,29 @@ def _judged(
     launch: LaunchProfile,
     found: Match,
     known: tuple[Published, ...] = (),
+    *,
+    drafting: bool,
 ) -> Judgement:
     """``known`` are layouts of the tutorials; other releases of a search go without, so that they share plans."""
     rules = shared.rules
     graph = build_graph(pack, rules, facts, profile, target, found)
     plan = shared.plan(*shared.loaded(facts, profile, found), target, launch, pack.get("defaults", {}), known)
     layout = plan.studied.layout if plan.studied else None
+    dispatch = graph_findings(graph)
+    loading = load(pack, facts, profile, found)
+    draft = load_draft(pack, facts, profile, found) if drafting else None
     findings = (
         *facts.problems,
         *profile.findings,
-        *graph_findings(graph),
+        *settled(dispatch, loading, found),
         *cache_findings(found.cache, config_class(found.startup)[1], profile),
+        *loading_findings(loading, found, draft),
         *defect_findings(rules, Facts(pack, facts, profile, found, target, launch, layout)),
         *memory_findings(plan, target, launch),
     )
     ordered = tuple(sorted(merge(findings), key=_weight))
-    return Judgement(pack, facts, profile, target, launch, found, plan, ordered, verdict_of(ordered))
+    verdict = verdict_of(ordered)
+    return Judgement(pack, facts, profile, target, launch, found, plan, ordered, verdict, loading, draft)
 
 
 def _weight(finding: Finding) -> tuple[int, bool, bool, str]:

@@ -21,6 +21,8 @@ from ascend_compat.core.architecture_parts import (
 from ascend_compat.core.architecture_parts import (
     TowerRow as TowerRow,
 )
+from ascend_compat.core.loading_parts import NameRow as NameRow
+from ascend_compat.core.loading_parts import NamesPart as NamesPart
 from ascend_compat.core.memory_parts import (
     AlternativeRow as AlternativeRow,
 )
@@ -232,6 +234,8 @@ class ReportDocument(Part):
     architecture: ArchitecturePart
     quantization: QuantizationPart
     mtp: MtpPart | None
+    names: NamesPart | None = None
+    draft_names: NamesPart | None = None
     operators: list[OperatorRow]
     features: list[FeatureRow]
     memory: MemoryPart

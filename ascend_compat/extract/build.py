@@ -19,6 +19,7 @@ from ascend_compat.extract.devices import extract_devices
 from ascend_compat.extract.documented import extract_documented, extract_documented_columns, extract_documented_features
 from ascend_compat.extract.kernels import extract_kernels
 from ascend_compat.extract.knobs import extract_flags
+from ascend_compat.extract.loaders.section import extract_loaders
 from ascend_compat.extract.modules import extract_modules
 from ascend_compat.extract.origin.stated import same_release, tree_version
 from ascend_compat.extract.parsers import extract_parsers
@@ -57,7 +58,7 @@ TABLES: dict[str, Callable[[Trees], Any]] = {
     "device_types": extract_devices,
 }
 #: Steps of a build, for a progress bar: the tables, then what fills two sections or takes one.
-STEPS = (*TABLES, "architectures", "model_classes", "parsers", "dequantizing")
+STEPS = (*TABLES, "architectures", "model_classes", "loaders", "parsers", "dequantizing")
 
 
 def build_pack(vllm_ascend: Path, vllm: Path, progress: Progress = silent) -> dict[str, Any]:
@@ -92,6 +93,8 @@ def _sections(trees: Trees, progress: Progress) -> dict[str, Any]:
             out["architectures"], out["removed_architectures"] = extract_registry(trees)
         elif name == "model_classes":
             out["model_classes"], out["layer_classes"] = extract_modules(trees, out["architectures"])
+        elif name == "loaders":
+            out[name] = extract_loaders(trees, out["model_classes"], out["layer_classes"])
         elif name == "parsers":
             out["tool_parsers"], out["reasoning_parsers"] = extract_parsers(trees)
         elif name == "dequantizing":

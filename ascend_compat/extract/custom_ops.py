@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ascend_compat.extract.guards import Guards, flow
+from ascend_compat.extract.registered import registered
+from ascend_compat.extract.statements import attributes
 from ascend_compat.extract.tree import Trees
 
 HOME = "vllm_ascend.utils"
@@ -115,6 +117,7 @@ def layer_class(trees: Trees, fqn: str) -> dict[str, Any]:
         return out
     module, node = found
     out["at"] = module.at(node)
+    out.update(registered(trees, fqn))
     names = {name.rpartition(":")[2].rpartition(".")[2] for name in lineage}
     if names & BASES:
         out["custom_op"] = True
@@ -141,7 +144,23 @@ def _factory(trees: Trees, fqn: str) -> dict[str, Any] | None:
     asking = next((base for base in bases if creates_weights(trees, base)), None)
     if asking is not None:
         out["layer"] = asking
+        out.update(_around(trees, bases, asking))
     return out
+
+
+def _around(trees: Trees, bases: Sequence[str], layer: str) -> dict[str, Any]:
+    """``{outer: [class, attribute]}`` where the factory gives a module that holds the layer under an attribute."""
+    name = layer.rpartition(":")[2]
+    for base in bases:
+        found = trees.find_class(base) if base != layer else None
+        for init in found[1].body if found else ():
+            if isinstance(init, ast.FunctionDef) and init.name == "__init__":
+                args = (*init.args.args, *init.args.kwonlyargs)
+                held = {a.arg for a in args if a.annotation is not None and name in ast.unparse(a.annotation)}
+                for attr, value in (pair for node in init.body for pair in attributes(node)):
+                    if isinstance(value, ast.Name) and value.id in held:
+                        return {"outer": [base, attr]}
+    return {}
 
 
 def creates_weights(trees: Trees, fqn: str) -> bool:

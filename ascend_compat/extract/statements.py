@@ -33,10 +33,19 @@ def attributes(node: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
             last = target.elts[-1] if isinstance(target, ast.Tuple) and target.elts else target
             if isinstance(last, ast.Attribute) and own(last):
                 yield last.attr, node.value
+            elif isinstance(last, ast.Attribute) and _parameter(node.value):
+                inner = last.value
+                if isinstance(inner, ast.Attribute) and own(inner):
+                    yield f"{inner.attr}.{last.attr}", node.value
     elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         owner = appended_to(node.value)
         if isinstance(owner, ast.Attribute) and own(owner):
             yield owner.attr, as_list(node.value)
+
+
+def _parameter(value: ast.expr) -> bool:
+    """Whether a value is a parameter that is made: ``self.gate.bias = nn.Parameter(...)`` adds one to a child."""
+    return isinstance(value, ast.Call) and ast.unparse(value.func).rpartition(".")[2] == "Parameter"
 
 
 def appended_to(call: ast.Call) -> ast.expr | None:

@@ -73,10 +73,12 @@ def function(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> dict[
     kind = next((d for d in decorators if d in ("classmethod", "staticmethod", "property")), None)
     if kind:
         out["kind"] = kind
+    if isinstance(node, ast.AsyncFunctionDef):
+        out["body"] = [_unknown(node, "coroutine")]
+        return out
     if _is_generator(node):
-        out["body"] = [_unknown(node, "generator function")]
-    else:
-        out["body"] = block(node.body)
+        out["generator"] = True
+    out["body"] = block(node.body)
     return out
 
 
@@ -84,7 +86,7 @@ def _is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     pending: list[ast.AST] = list(node.body)
     while pending:
         item = pending.pop()
-        if isinstance(item, (ast.Yield, ast.YieldFrom, ast.Await)):
+        if isinstance(item, (ast.Yield, ast.YieldFrom)):
             return True
         if not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
             pending.extend(ast.iter_child_nodes(item))
@@ -188,8 +190,10 @@ _EXPRESSIONS: dict[type, Callable[[Any], Node]] = {
     ast.Lambda: lambda n: ["lambda", function(n)],
     ast.ListComp: _comprehension("list"),
     ast.SetComp: _comprehension("set"),
-    ast.GeneratorExp: _comprehension("list"),
+    ast.GeneratorExp: _comprehension("gen"),
     ast.DictComp: _comprehension("dict"),
+    ast.Yield: lambda n: ["yield", n.lineno, expression(n.value), False],
+    ast.YieldFrom: lambda n: ["yield", n.lineno, expression(n.value), True],
     ast.NamedExpr: lambda n: ["walrus", n.target.id, expression(n.value)],
 }
 
@@ -266,6 +270,7 @@ _STATEMENTS: dict[type, Callable[[Any], Node]] = {
     ast.Pass: lambda n: ["pass", n.lineno],
     ast.Break: lambda n: ["break", n.lineno],
     ast.Continue: lambda n: ["continue", n.lineno],
+    ast.Nonlocal: lambda n: ["nonlocal", n.lineno, n.names],
     ast.Global: lambda n: ["global", n.lineno, n.names],
     ast.FunctionDef: lambda n: ["def", n.lineno, n.name, function(n), [expression(d) for d in _wrapping(n)]],
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from ascend_compat.knowledge.evaluate.values import External, Instance, Native, Raised, Unknown
+from ascend_compat.knowledge.evaluate.values import External, Instance, Native, Raised, Tensor, Unknown
 
 #: Where the engine offers its parallel sizes.
 DISTRIBUTED = ("vllm.distributed", "vllm.distributed.parallel_state")
@@ -88,6 +88,7 @@ class Environment:
             **self.parallel.groups(),
             "open": Native("open", lambda args, keywords, at: args[0]),
             "json.load": Native("load", self._load),
+            "vllm.model_executor.utils.set_weight_attrs": Native("set_weight_attrs", _set_attributes),
             "packaging.version.Version": Native("Version", _version),
             "packaging.version.parse": Native("parse", _version),
             **({"vllm.__version__": self.vllm_version} if self.vllm_version else {}),
@@ -139,6 +140,12 @@ def _version(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
         return Version(args[0])
     except InvalidVersion as error:
         raise Raised("InvalidVersion", str(error), at) from None
+
+
+def _set_attributes(args: list[Any], keywords: dict[str, Any], at: str) -> None:
+    """vLLM's ``set_weight_attrs``."""
+    if len(args) == 2 and isinstance(args[0], Tensor) and isinstance(args[1], dict):
+        args[0].attributes.update(args[1])
 
 
 def _fixed(value: Any) -> Native:

@@ -86,6 +86,8 @@ class ModuleTree:
         self.leaves: dict[str, list[Leaf]] = {}
         self.packed: dict[str, list[str]] = dict(self.attribute("packed_modules_mapping") or {})
         self.dynamic: list[str] = []
+        #: Model classes by the path they stand at, the root's first.
+        self.models: dict[str, list[str]] = {"": [full(self.root)]} if self.root else {}
         self.opened: set[str] = set()
         for leaf in self._expand(self.root, {}, _Place("", (), True, 0)):
             known = self.leaves.setdefault(leaf.path, [])
@@ -95,6 +97,10 @@ class ModuleTree:
     def attribute(self, name: str) -> Any:
         """A literal of the model class or the nearest base that has it."""
         return self._literal(self.root, name)
+
+    def bases(self, name: str) -> list[str]:
+        """The model classes that a class extends, nearest first, without itself."""
+        return [base for base, _, _ in self._lineage(shorten(name), {})][1:]
 
     def _literal(self, root: str, name: str) -> Any:
         return next((entry[name] for _, entry, _ in self._lineage(root, {}) if name in entry), None)
@@ -192,6 +198,8 @@ class ModuleTree:
         chain = (*place.chain, (name.rpartition(":")[2], site.at))
         opened = shorten(name) in self.classes or name.startswith(MODEL_PACKAGES)
         if opened:
+            if name not in self.models.setdefault(site.path, []):
+                self.models[site.path].append(name)
             inner = _Place(site.path, chain, place.quantized and "n" not in site.flags, place.depth + 1)
             yield from self._expand(shorten(name), given, inner)
         layers = self.pack.get("layer_classes", {})

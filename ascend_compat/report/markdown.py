@@ -17,6 +17,7 @@ _SECTIONS = (
     ("environment", markdown_model.environment),
     ("architecture", markdown_model.architecture),
     ("quantization", markdown_model.quantization),
+    ("names", markdown_model.names),
     ("memory", markdown_proof.memory),
     ("launch", markdown_serve.launch),
     ("smoke", markdown_serve.smoke),

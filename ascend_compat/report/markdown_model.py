@@ -42,3 +42,12 @@ def quantization(view: View) -> list[str]:
         table(support.quantization(view)),
         paragraph(view.say("quantization.read")) if view.doc.quantization.groups else "",
     ]
+
+
+def names(view: View) -> list[str]:
+    """What the release's loader does with each name, and with the names of MTP heads where a drafter is known."""
+    parts: list[str] = []
+    for part in (view.doc.names, view.doc.draft_names):
+        if part is not None:
+            parts += [paragraph(view.text(part.summary)), table(support.names(view, part))]
+    return parts or [paragraph(view.say("names.none"))]

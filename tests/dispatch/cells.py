@@ -26,6 +26,9 @@ from ascend_compat.core.verdict import Severity
 from ascend_compat.knowledge.findings import graph_findings
 from ascend_compat.knowledge.graph import build_graph
 from ascend_compat.knowledge.load import Rules
+from ascend_compat.knowledge.loading.findings import loading_findings, settled
+from ascend_compat.knowledge.loading.results import Loading
+from ascend_compat.knowledge.loading.run import load
 from ascend_compat.knowledge.match import Match, match
 from ascend_compat.location import rules_directory
 from ascend_compat.memory.soc import load_socs
@@ -136,13 +139,13 @@ def _covers(item: Mapping[str, Any], cell: Cell) -> bool:
 class Replayed:
     """One replay, to be asked about its linear modules, its experts, or everything."""
 
-    ask: Callable[[Match], tuple[Finding, ...]]
+    ask: Callable[[Match, str], tuple[Finding, ...]]
     match: Match
 
     def findings(self, layer: str = ANY) -> tuple[Finding, ...]:
-        """What the graph of the modules of one kind finds."""
+        """What the graph of the modules of one kind finds, and loading their tensors."""
         groups = [group for group in self.match.groups if layer in (ANY, group.bucket.leaf.kind)]
-        return self.ask(replace(self.match, groups=groups))
+        return self.ask(replace(self.match, groups=groups), layer)
 
     def outcome(self, layer: str = ANY) -> str:
         """The verdict of the findings in the words of ``cells.toml``."""
@@ -162,10 +165,22 @@ def replay(pack: Mapping[str, Any], soc: str, name: str, asked: str | None = Non
     target = make_target(pack, SOCS[soc.lower()])
     launch = LaunchProfile(quantization=asked, dtype="float16" if soc == "310P" else None)
 
-    def ask(found: Match) -> tuple[Finding, ...]:
-        return graph_findings(build_graph(pack, RULES, facts, profile, target, found))
+    def ask(found: Match, layer: str) -> tuple[Finding, ...]:
+        dispatch = graph_findings(build_graph(pack, RULES, facts, profile, target, found))
+        loading = loaded(load(pack, facts, profile, found), layer)
+        return (*settled(dispatch, loading, found), *loading_findings(loading, found))
 
     return Replayed(ask, match(pack, RULES, facts, profile, target, launch))
+
+
+def loaded(loading: Loading | None, layer: str) -> Loading | None:
+    """What became of the tensors of experts, or of those of all other modules."""
+    if loading is None or layer == ANY:
+        return loading
+    experts = layer == "moe"
+    kept = [item for item in loading.outcomes if (".experts." in item.sample.name) is experts]
+    partial = [item for item in loading.partial if (".experts." in item.parameter) is experts]
+    return replace(loading, outcomes=kept, partial=partial)
 
 
 def outcome(findings: tuple[Finding, ...]) -> str:
@@ -184,7 +199,8 @@ def outcome(findings: tuple[Finding, ...]) -> str:
 
 #: Finding codes in the order in which a start would meet them.
 _IN_ORDER = {"AC201": "F:architecture", "AC202": "F:architecture", "AC302": "F:{}", "AC303": "F:{}",
-             "AC308": "F:shape", "AC301": "W", "AC307": "F:hw", "AC312": "D"}  # fmt: skip
+             "AC308": "F:shape", "AC340": "F:{}", "AC343": "W", "AC342": "W", "AC301": "W",
+             "AC307": "F:hw", "AC312": "D"}  # fmt: skip
 
 
 def agrees(expected: str, got: str) -> bool:

@@ -53,12 +53,12 @@ def test_a_blocker_stands_before_a_warning(fp8: ReportDocument) -> None:
 
 
 def test_the_remedy_stands_before_a_command_that_will_not_do(fp8: ReportDocument) -> None:
-    launch = render_markdown(fp8, "en").partition("## 9. Launch")[2].partition("## 10.")[0]
+    launch = render_markdown(fp8, "en").partition("## 10. Launch")[2].partition("## 11.")[0]
     assert launch.index("ModelSlim W8A8") < launch.index("does not give a working server") < launch.index("vllm serve")
 
 
 def test_a_compatible_model_has_a_command_without_a_warning(w8a8: ReportDocument) -> None:
-    launch = render_markdown(w8a8, "en").partition("## 9. Launch")[2].partition("## 10.")[0]
+    launch = render_markdown(w8a8, "en").partition("## 10. Launch")[2].partition("## 11.")[0]
     assert "The command that matches the plan" in launch
     assert launch.count("vllm serve") == 2
     assert "### Node 1" in launch

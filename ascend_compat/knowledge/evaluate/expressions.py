@@ -16,6 +16,7 @@ from ascend_compat.knowledge.evaluate.values import (
     Function,
     Native,
     Raised,
+    Stream,
     Undecided,
     Unknown,
     describe,
@@ -186,6 +187,11 @@ class Expressions(Operations):
         self.bind(node[1], value, frame)
         return value
 
+    def _e_yield(self, node: Node, frame: Frame) -> Any:
+        value = self.value(node[2], frame)
+        frame.yielded.extend(self.iterate(value, self.at(frame, node[1])) if node[3] else [value])
+        return None
+
     def _e_comp(self, node: Node, frame: Frame) -> Any:
         inner = self.scoped(frame)
         if node[2] == "dict":
@@ -194,7 +200,7 @@ class Expressions(Operations):
             return pairs
         out: list[Any] = []
         self._loop(node, 0, inner, lambda: out.append(self.value(node[3], inner)))
-        return set(out) if node[2] == "set" else out
+        return set(out) if node[2] == "set" else Stream(out) if node[2] == "gen" else out
 
     def _loop(self, node: Node, depth: int, frame: Frame, emit: Callable[[], Any]) -> None:
         if depth == len(node[4]):
@@ -249,6 +255,8 @@ class Expressions(Operations):
             return [m for m in value.names.values() if isinstance(m, EnumMember)]
         if isinstance(value, (list, tuple, str, set, dict, range)) or type(value) in natives.VIEWS:
             return list(value)
+        if isinstance(value, Stream):
+            return value.take()
         if isinstance(value, Unknown):
             raise Undecided(value.at, value.reason)
         if value is None or isinstance(value, (int, float)):

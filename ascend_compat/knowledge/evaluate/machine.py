@@ -19,6 +19,8 @@ from ascend_compat.knowledge.evaluate.values import (
     Module,
     Native,
     Raised,
+    Stream,
+    Tensor,
     Undecided,
     Unknown,
     describe,
@@ -48,7 +50,9 @@ class Machine(Statements):
 
     def scoped(self, frame: Frame) -> Frame:
         """A frame with a fresh innermost scope, for comprehensions."""
-        return Frame(frame.module, ({}, *frame.scopes), frame.function)
+        inner = Frame(frame.module, ({}, *frame.scopes), frame.function)
+        inner.yielded = frame.yielded
+        return inner
 
     # modules -----------------------------------------------------------------------------------------------------
 
@@ -114,7 +118,10 @@ class Machine(Statements):
         if cls.name == "LazyLoader":
             return libraries.lazy_module(self, args, at)
         if any(isinstance(base, External) and base.name.endswith(".Parameter") for base in cls.lineage()):
-            return keywords.get("data", args[0] if args else Unknown(at, "a parameter without data"))
+            data = keywords.get("data", args[0] if args else Unknown(at, "a parameter without data"))
+            if isinstance(data, Tensor) and "weight_loader" in keywords:
+                data.attributes["weight_loader"] = keywords["weight_loader"]
+            return data
         made = Instance(cls)
         init = cls.find("__init__")
         if isinstance(init, Function):
@@ -130,10 +137,10 @@ class Machine(Statements):
         try:
             self.block(function.spec["body"], frame)
         except Return as result:
-            return result.value
+            return Stream(frame.yielded) if function.spec.get("generator") else result.value
         finally:
             self.depth -= 1
-        return None
+        return Stream(frame.yielded) if function.spec.get("generator") else None
 
     def bind_arguments(self, function: Function, args: list[Any], keywords: dict[str, Any], at: str) -> dict[str, Any]:
         """Parameters to values; a wrong number of arguments raises ``TypeError`` as Python does."""

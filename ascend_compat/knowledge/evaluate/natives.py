@@ -15,6 +15,7 @@ from ascend_compat.knowledge.evaluate.values import (
     Instance,
     Native,
     Raised,
+    Stream,
     Tensor,
     Unknown,
     describe,
@@ -53,9 +54,8 @@ _STORING = frozenset("append get setdefault pop add insert update".split())
 def method(owner: Any, name: str, at: str) -> Any:
     """A method of plain data as a :class:`Native`, ``MISSING`` when Python has none, else unknown."""
     if isinstance(owner, Tensor):
-        return {"shape": owner.shape, "dtype": External(f"torch.{owner.dtype}")}.get(
-            name, Unknown(at, f"attribute {name} of a tensor")
-        )
+        known = {"shape": owner.shape, "dtype": External(f"torch.{owner.dtype}"), **owner.attributes}
+        return known.get(name, Unknown(at, f"attribute {name} of a tensor"))
     if isinstance(owner, str) and name == "value":
         return owner
     allowed = _METHODS.get(type(owner))
@@ -68,6 +68,7 @@ def method(owner: Any, name: str, at: str) -> Any:
 
 def plain(function: Callable[..., Any]) -> Callable[[list[Any], dict[str, Any], str], Any]:
     def call(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        args = [a.take() if isinstance(a, Stream) else a for a in args]
         unknown = next((a for a in args if is_unknown(a)), None)
         if unknown is not None and getattr(function, "__name__", "") not in (
             "append",
@@ -196,7 +197,9 @@ def _text(machine: Expressions, args: list[Any], keywords: dict[str, Any], at: s
 
 
 def _next(machine: Expressions, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
-    items = _listed(machine, args, at)
+    items = args[0].items[:1] if args and isinstance(args[0], Stream) else _listed(machine, args, at)
+    if items and isinstance(args[0], Stream):
+        del args[0].items[:1]
     if items or len(args) > 1:
         return items[0] if items else args[1]
     raise Raised("StopIteration", "", at)
@@ -223,7 +226,7 @@ _SPECIAL: dict[str, Callable[..., Any]] = {
     "tuple": lambda m, args, kw, at: tuple(_listed(m, args, at)),
     "set": lambda m, args, kw, at: set(_listed(m, args, at)),
     "frozenset": lambda m, args, kw, at: set(_listed(m, args, at)),
-    "iter": lambda m, args, kw, at: _listed(m, args, at),
+    "iter": lambda m, args, kw, at: args[0] if isinstance(args[0], Stream) else Stream(_listed(m, args, at)),
     "enumerate": lambda m, args, kw, at: list(enumerate(_listed(m, args, at), *args[1:])),
     "zip": lambda m, args, kw, at: list(zip(*(m.iterate(a, at) for a in args), strict=False)),
     "reversed": lambda m, args, kw, at: list(reversed(_listed(m, args, at))),

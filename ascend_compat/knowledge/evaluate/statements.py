@@ -19,6 +19,7 @@ from ascend_compat.knowledge.evaluate.values import (
     Native,
     Node,
     Raised,
+    Tensor,
     Undecided,
     Unknown,
     describe,
@@ -90,6 +91,9 @@ class Statements(Expressions):
     def _s_global(self, node: Node, frame: Frame) -> None:
         frame.globals.update(node[2])
 
+    def _s_nonlocal(self, node: Node, frame: Frame) -> None:
+        frame.nonlocals.update(node[2])
+
     def _s_assign(self, node: Node, frame: Frame) -> None:
         value = self.value(node[3], frame)
         for item in node[2]:
@@ -143,9 +147,8 @@ class Statements(Expressions):
     def _s_for(self, node: Node, frame: Frame) -> None:
         source = self.value(node[3], frame)
         if isinstance(source, (Unknown, External)):
-            reason = (
-                source if isinstance(source, Unknown) else Unknown(self.at(frame, node[1]), f"items of {source.name}")
-            )
+            at = self.at(frame, node[1])
+            reason = source if isinstance(source, Unknown) else Unknown(at, f"items of {source.name}")
             self._skip([*node[4], *node[5]], reason, frame)
             return
         for item in self.iterate(source, self.at(frame, node[1])):
@@ -209,10 +212,8 @@ class Statements(Expressions):
 
     def _s_import(self, node: Node, frame: Frame) -> None:
         for dotted, alias in node[2]:
-            loaded = self.load(dotted)
-            self.bind(
-                alias or dotted.partition(".")[0], loaded if alias else self.load(dotted.partition(".")[0]), frame
-            )
+            loaded, first = self.load(dotted), dotted.partition(".")[0]
+            self.bind(alias or first, loaded if alias else self.load(first), frame)
 
     def _s_from(self, node: Node, frame: Frame) -> None:
         source = self.absolute(frame.module, node[2], node[3])
@@ -264,8 +265,7 @@ class Statements(Expressions):
 
     def bind(self, name: str, value: Any, frame: Frame) -> None:
         """Set a name in the innermost scope, or in the module when declared global."""
-        scope = frame.module.names if name in frame.globals else frame.scopes[0]
-        scope[name] = value
+        frame.home(name)[name] = value
 
     def assign(self, node: Node, value: Any, frame: Frame) -> None:
         """Assign to a name, an attribute, an item or a tuple of those."""
@@ -286,6 +286,8 @@ class Statements(Expressions):
         """Attributes of instances, classes and modules; elsewhere an assignment has no effect on a decision."""
         if isinstance(owner, (Instance, Class, Module)):
             owner.names[name] = value
+        elif isinstance(owner, Tensor):
+            owner.attributes[name] = value
 
     def set_item(self, owner: Any, key: Any, value: Any, at: str) -> None:
         """Items of dictionaries and lists; an unknown key makes the change unfollowable."""

@@ -164,6 +164,20 @@ class Tensor:
     dtype: str | None
     constructor: str
     at: str
+    #: What the code sets on the tensor (``weight_loader``, ``quant_method``).
+    attributes: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(eq=False, slots=True)
+class Stream:
+    """What a generator gives: items that can be gone through once."""
+
+    items: list[Any]
+
+    def take(self) -> list[Any]:
+        """Everything that is left."""
+        out, self.items = self.items, []
+        return out
 
 
 class _Missing:

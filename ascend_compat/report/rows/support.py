@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ascend_compat.core.report import OperatorRow, QuantRow
+from ascend_compat.core.report import NamesPart, OperatorRow, QuantRow
 from ascend_compat.report.view import Sentence, Table, View, code, codes, joined, number, plain
 
 #: Worst first: the state of a category is that of its worst operator.
@@ -59,6 +59,17 @@ def quantization(view: View) -> Table:
     """Declared, stored and allocated, side by side, with the class that does it."""
     rows = [_quant_row(view, row) for row in view.doc.quantization.groups]
     return view.table("layer_type declared stored scheme allocated outcome implementation evidence", rows)
+
+
+def names(view: View, part: NamesPart) -> Table:
+    """One row per name template and fate, what is not loaded first."""
+    order = {name: number for number, name in enumerate(("raises", "empty", "dropped", "unknown", "loaded"))}
+    rows = []
+    for row in sorted(part.rows, key=lambda item: order.get(item.result, 0)):
+        shown = plain(view.choice("loading", row.result))
+        detail = joined(code(row.at), plain(row.detail)) if row.detail else code(row.at)
+        rows.append((code(row.template), plain(row.dtype), plain(number(row.tensors)), shown, code(row.into), detail))
+    return view.table("name dtype tensors fate parameter evidence", rows)
 
 
 def quantization_facts(view: View) -> list[Sentence]:
