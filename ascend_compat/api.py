@@ -65,7 +65,7 @@ def analyze(
 def list_targets(rules: str | Path | None = None) -> list[tuple[str, Path]]:
     """Packed releases, oldest first, with their files."""
     known = Rules(rules_directory(rules))
-    return [(name, known.directory / "packs" / f"{name}.json") for name in known.releases()]
+    return [(name, known.file(name)) for name in known.releases()]
 
 
 def load_target(rules: Rules, target: str | Path | None) -> dict[str, Any]:

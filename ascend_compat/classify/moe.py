@@ -94,10 +94,12 @@ def _same(group: TensorGroup, first: TensorGroup) -> bool:
 
 
 def _width(view: ConfigView, stored: _Stored) -> int | None:
-    """Elements of an expert's hidden layer: declared, else rows of its weight where one row is one element."""
-    declared = view.size(*WIDTH) or view.size("intermediate_size", "ffn_hidden_size", "n_inner")
+    """Elements of an expert's hidden layer: rows of its weight, unless two rows of what is declared share a byte."""
+    own = view.size(*WIDTH)
     rows = next((g.shape[0] for g in stored.groups if len(g.shape) == 2 and g.parameter == "weight"), None)
-    return rows or declared
+    if rows and own == 2 * rows:
+        return own
+    return rows or own or view.size("intermediate_size", "ffn_hidden_size", "n_inner")
 
 
 def _shared(view: ConfigView, tensors: tuple[TensorGroup, ...], width: int | None) -> tuple[int, int | None]:

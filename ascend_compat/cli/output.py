@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gzip
 import os
 import shutil
 import sys
@@ -16,6 +17,8 @@ _WIDEST = 140
 def write(text: str, path: str | None) -> None:
     """Data to ``path``, or to stdout for ``None`` and ``-``; a file is opened only now that its content exists.
 
+    A file that ends in ``.gz`` is compressed, the same text to the same bytes.
+
     Raises ``UsageError`` when it can't be written, ``BrokenPipeError`` when the reader of stdout has gone.
     """
     try:
@@ -23,7 +26,8 @@ def write(text: str, path: str | None) -> None:
             _put(sys.stdout, text)
             sys.stdout.flush()
             return
-        Path(path).write_text(text, encoding="utf-8", newline="\n", errors="backslashreplace")
+        content = text.encode("utf-8", errors="backslashreplace")
+        Path(path).write_bytes(gzip.compress(content, mtime=0) if path.endswith(".gz") else content)
     except BrokenPipeError:
         raise
     except OSError as error:

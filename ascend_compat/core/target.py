@@ -9,12 +9,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Soc:
-    """An Ascend device generation. ``memory_bytes`` is what the runtime sees, not what the data sheet says."""
+    """An Ascend device generation. ``memory_bytes`` is what the runtime sees, not what the data sheet says.
+
+    ``device_type`` is what most releases call it, ``versions`` the chips of that generation as CANN names them.
+    """
 
     name: str
     memory_bytes: int
     npus_per_node: int
     device_type: str
+    versions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

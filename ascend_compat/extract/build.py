@@ -15,6 +15,7 @@ from ascend_compat.extract.backends import extract_backends
 from ascend_compat.extract.code import extract_code
 from ascend_compat.extract.custom_ops import extract_custom_ops
 from ascend_compat.extract.defaults import extract_defaults
+from ascend_compat.extract.devices import extract_devices
 from ascend_compat.extract.documented import extract_documented, extract_documented_columns, extract_documented_features
 from ascend_compat.extract.kernels import extract_kernels
 from ascend_compat.extract.knobs import extract_flags
@@ -53,6 +54,7 @@ TABLES: dict[str, Callable[[Trees], Any]] = {
     "code": extract_code,
     "scheme_reads": extract_reads,
     "kernel_tables": extract_kernels,
+    "device_types": extract_devices,
 }
 #: Steps of a build, for a progress bar: the tables, then what takes or fills two sections.
 STEPS = (*TABLES, "architectures", "model_classes", "parsers")

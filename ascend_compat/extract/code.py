@@ -11,6 +11,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from ascend_compat.extract.dataclass import dataclass_init
+from ascend_compat.extract.entries import (
+    EFFECTFUL,
+    ENTRIES,
+    ENTRY_METHODS,
+    ENTRY_PACKAGES,
+    FOLLOWED,
+    NEVER_METHODS,
+    OVERRIDE_METHODS,
+    OVERRIDES_ONLY,
+    PARTIAL,
+    QUANTIZATION_CONFIG,
+)
+from ascend_compat.extract.patching import patching
 from ascend_compat.extract.scope import (
     asked_name,
     attributes,
@@ -26,61 +39,6 @@ from ascend_compat.extract.scope import (
 from ascend_compat.extract.translate import Node, block, expression, function, statement
 from ascend_compat.extract.tree import Module, Trees, absolute
 
-#: Where the replay of a server's start begins: ``module``, ``name`` (a class brings the methods in ``ENTRY_METHODS``).
-ENTRIES = (
-    ("vllm_ascend.platform", "NPUPlatform"),
-    ("vllm_ascend.quantization.utils", "maybe_auto_detect_quantization"),
-    ("vllm.config", "ModelConfig"),
-    ("vllm.config", "VllmConfig"),
-    ("vllm.model_executor.model_loader.weight_utils", "get_quant_config"),
-    ("vllm.model_executor.layers.quantization", "get_quantization_config"),
-    ("vllm.model_executor.layers.quantization", "register_quantization_config"),
-    ("vllm.model_executor.layers.linear", "UnquantizedLinearMethod"),
-    ("vllm.config", "SpeculativeConfig"),
-)
-#: Where the classes of ``PARTIAL`` may be defined.
-ENTRY_PACKAGES = ("vllm.config", "vllm_ascend.platform")
-ENTRY_METHODS = frozenset(
-    "__init__ pre_register_and_update supported_quantization verify_quantization _verify_quantization "
-    "_get_quantization_config get_quant_config override_quantization_method from_config get_quant_method "
-    "create_weights maybe_update_config apply_vllm_mapper get_config_filenames get_supported_act_dtypes "
-    "get_min_capability get_name is_cuda is_rocm is_cpu is_xpu is_tpu is_out_of_tree get_device_capability "
-    "packed_modules_mapping get_computed_params".split()
-)
-#: What runs per request or on real tensors; no start-up decision reads it.
-NEVER_METHODS = frozenset("apply forward process_weights_after_loading embedding apply_monolithic __repr__".split())
-#: Modules whose functions are followed; elsewhere a class is kept as a name with its bases.
-FOLLOWED = (
-    "vllm_ascend.quantization",
-    "vllm_ascend._310p.quantization",
-    "vllm_ascend.platform",
-    "vllm_ascend.utils",
-    "vllm_ascend.device",
-    "vllm.platforms.interface",
-    "vllm.config.model",
-    "vllm.config.vllm",
-    "vllm.model_executor.model_loader.weight_utils",
-    "vllm.model_executor.layers.quantization.base_config",
-    "vllm.model_executor.layers.quantization.compressed_tensors.utils",
-    "vllm.model_executor.layers.quantization.utils.quant_utils",
-)
-#: Modules whose import has effects that the replay needs (registrations); their top level is kept.
-EFFECTFUL = ("vllm_ascend.quantization", "vllm_ascend._310p.quantization")
-#: Packages whose own methods are read only where they can override another format's choice.
-OVERRIDES_ONLY = "vllm.model_executor.layers.quantization"
-QUANTIZATION_CONFIG = f"{OVERRIDES_ONLY}.base_config:QuantizationConfig"
-OVERRIDE_METHODS = frozenset({"override_quantization_method", "get_name"})
-#: Entry classes too large to follow whole: only these methods count, and what they call on ``self``.
-PARTIAL = {
-    "ModelConfig": frozenset({"_verify_quantization"}),
-    "VllmConfig": frozenset({"_get_quantization_config"}),
-    "SpeculativeConfig": frozenset({"hf_config_override"}),
-    "NPUPlatform": frozenset(
-        "_enum device_name device_type pre_register_and_update verify_quantization supported_quantization is_cuda "
-        "is_rocm is_cpu is_xpu is_tpu is_out_of_tree is_cuda_alike get_device_capability has_device_capability".split()
-    ),
-}
-
 
 def extract_code(trees: Trees) -> dict[str, Any]:
     """``{module: {path, package, body}}`` for every module with something to evaluate."""
@@ -95,6 +53,7 @@ class _Closure:
         self.scanned: set[int] = set()
         self.changed = True
         self.inherited = set(_inherited(trees))
+        self.patching = patching(trees)
 
     def run(self) -> dict[str, Any]:
         for module, name in ENTRIES:
@@ -137,6 +96,10 @@ class _Closure:
     def _wanted(self, node: ast.stmt, module: Module, effectful: bool) -> bool:
         if binds(node) & self.names.get(module.name, set()) or "__getattr__" in binds(node):
             return True
+        if module.name in self.patching and node.lineno in self.patching[module.name]:
+            return True
+        if isinstance(node, ast.Import) and any(alias.name in self.patching for alias in node.names):
+            return True
         if not effectful:
             return False
         if isinstance(node, ast.ImportFrom):
@@ -159,7 +122,7 @@ class _Closure:
                     self._scan(inner, module)
             for test in tests(node):
                 self._mention(test, module)
-        elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)):
+        elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Import)):
             self._mention(node, module)
 
     def _scan_import(self, node: ast.ImportFrom, module: Module, only: set[str] | None = None) -> None:
@@ -214,7 +177,7 @@ class _Closure:
 
     def _functions_followed(self, module: Module) -> bool:
         """Functions of the quantization package are followed where decisions call them; its classes only in part."""
-        return self._followed(module) or module.name.startswith(OVERRIDES_ONLY)
+        return self._followed(module) or module.name.startswith(OVERRIDES_ONLY) or module.name in self.patching
 
     def _mention(self, root: ast.AST, module: Module) -> None:
         """Everything a piece of code names: module-level names, attributes (as methods), local imports."""

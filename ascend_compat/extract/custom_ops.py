@@ -138,13 +138,13 @@ def _factory(trees: Trees, fqn: str) -> dict[str, Any] | None:
             if any(base.endswith("nn.Module") for base in lineage):
                 bases.extend(base for base in lineage if base not in bases)
     out: dict[str, Any] = {"bases": bases, "at": module.at(binding.node)}
-    asking = next((base for base in bases if _asks(trees, base)), None)
+    asking = next((base for base in bases if creates_weights(trees, base)), None)
     if asking is not None:
         out["layer"] = asking
     return out
 
 
-def _asks(trees: Trees, fqn: str) -> bool:
+def creates_weights(trees: Trees, fqn: str) -> bool:
     """Whether a class lets its quantization method create its weights."""
     found = trees.find_class(fqn)
     nodes = ast.walk(found[1]) if found else ()

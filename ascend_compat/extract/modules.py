@@ -8,10 +8,11 @@ from typing import Any
 
 from ascend_compat.core.class_names import shorten
 from ascend_compat.extract.construction import INIT, QUANT, Construction
-from ascend_compat.extract.custom_ops import layer_class
+from ascend_compat.extract.custom_ops import creates_weights, layer_class
 from ascend_compat.extract.made import Made, is_model
 from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
 
+IN_TREES = ("vllm.", "vllm_ascend.")
 LITERALS = ("packed_modules_mapping",)
 MAPPER = "hf_to_vllm_mapper"
 
@@ -55,11 +56,22 @@ class _Walk:
                 self.aliases[name] = defined
                 pending.append(defined)
                 continue
-            opened = self.classes[name] = _Opened(self.trees, *found)
+            opened = _Opened(self.trees, *found)
+            if not is_model(name) and not self._composite(name, opened):
+                continue
+            self.classes[name] = opened
             for made in opened.every():
-                pending.extend(ref for ref in made.classes() if is_model(ref))
+                pending.extend(made.classes())
                 self.leaves.update(ref for ref in made.classes() if not is_model(ref))
             pending.extend(opened.bases)
+
+    def _composite(self, fqn: str, opened: _Opened) -> bool:
+        """Whether a class outside the model packages is a block of layers: it builds some, and is not one itself."""
+        if isinstance(opened.node, ast.FunctionDef) or not fqn.startswith(IN_TREES):
+            return False
+        if any(creates_weights(self.trees, base) for base in self.trees.lineage(fqn)):
+            return False
+        return any(ref.startswith(IN_TREES) for made in opened.built_now() for ref in made.classes())
 
     def _definition(self, fqn: str) -> tuple[Module, ast.ClassDef | ast.FunctionDef] | None:
         """A class or a function that builds one; a registry entry may name a class its module only imports."""

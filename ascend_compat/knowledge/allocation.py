@@ -94,8 +94,10 @@ def _stored(
             None,
             f"{part.template}: {part.dtype} {list(part.shape)}",
         )
+        # A tensor that does not fit is a node of its own: modules of other shapes may store the same dtype.
+        stored_as = f"stored:{part.dtype}" if fits is not False else f"stored:{part.dtype}:{part.template}"
         add(
-            graph, node, f"stored:{part.dtype}", "stores-as", header,
+            graph, node, stored_as, "stores-as", header,
             ok=keeps and fits is not False, keeps=keeps, fits=fits, stored=part.dtype, allocated=dtype, parameter=name,
             scheme=group.quant_type, cls=group.outcome.scheme, modules=0 if index else group.modules,
             example=group.prefix,

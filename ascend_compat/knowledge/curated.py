@@ -33,6 +33,12 @@ class Present(Entry):
     prefix: Said
 
 
+class Uninstalled(Entry):
+    """A library that no release needs or installs: importing it fails."""
+
+    module: Said
+
+
 class Allowed(Entry):
     """A cast that keeps the value; ``role`` limits it to parameters of that name."""
 
@@ -148,6 +154,7 @@ class Externals(Rule):
 
     value: list[ExternalValue]
     present: tuple[Present, ...] = ()
+    uninstalled: tuple[Uninstalled, ...] = ()
 
 
 class Hardware(Rule):

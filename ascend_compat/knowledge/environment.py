@@ -30,6 +30,18 @@ class Parallel:
     pipeline: int = 1
     experts: bool = False
 
+    def groups(self) -> dict[str, Native]:
+        """The engine's functions that give sizes and groups of processes, by dotted name; the rank is the first."""
+        sizes = {"tp": self.tensor, "dp": self.data, "pp": self.pipeline, "ep": self.tensor * self.data}
+        out = {}
+        for home in DISTRIBUTED:
+            out[f"{home}.get_tensor_model_parallel_world_size"] = _fixed(self.tensor)
+            out[f"{home}.get_tensor_model_parallel_rank"] = _fixed(0)
+            for name, size in sizes.items():
+                group = Instance(None, {"world_size": size, "rank_in_group": 0}, closed=False, label=f"{name} group")
+                out[f"{home}.get_{name}_group"] = _fixed(group)
+        return out
+
     def config(self) -> Instance:
         """The engine's ``parallel_config``."""
         names = {
@@ -52,6 +64,7 @@ class Environment:
     dtype: str = "bfloat16"
     enforce_eager: bool = False
     parallel: Parallel = Parallel()
+    soc_version: str | None = None
     vllm_version: str | None = None
     model_path: str = "/model"
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -61,6 +74,7 @@ class Environment:
         return {
             **self.values,
             "vllm_ascend._build_info.__device_type__": self.device_type,
+            **({"vllm_ascend._build_info.__soc_version__": self.soc_version} if self.soc_version else {}),
             "typing.TYPE_CHECKING": False,
             "torch.npu.is_available": _fixed(True),
             "compressed_tensors.quantization.QuantizationArgs.model_validate": Native("model_validate", _quant_args),
@@ -71,8 +85,7 @@ class Environment:
             "os.path.isfile": Native("isfile", lambda args, keywords, at: self._exists(args, at)),
             "os.path.basename": Native("basename", lambda args, keywords, at: str(args[0]).rpartition("/")[2]),
             "glob.glob": Native("glob", lambda args, keywords, at: self._glob()),
-            **{f"{home}.get_tensor_model_parallel_world_size": _fixed(self.parallel.tensor) for home in DISTRIBUTED},
-            **{f"{home}.get_tensor_model_parallel_rank": _fixed(0) for home in DISTRIBUTED},
+            **self.parallel.groups(),
             "open": Native("open", lambda args, keywords, at: args[0]),
             "json.load": Native("load", self._load),
             "packaging.version.Version": Native("Version", _version),

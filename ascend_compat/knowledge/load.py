@@ -10,6 +10,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+from ascend_compat.core.pack_file import is_pack_name, read_text, release_of
 from ascend_compat.core.rulefile import RuleFile
 from ascend_compat.errors import RuleError, UsageError
 from ascend_compat.knowledge.curated import FILES, AbsentDtype, Casts, Defects, Reader, read_file
@@ -40,6 +41,7 @@ class Rules:
         """``curated/externals.toml`` as dotted names to values."""
         known = self._curated("externals.toml").sound()
         out: dict[str, Any] = {f"{item.prefix}.*": True for item in known.present}
+        out.update({f"{item.module}.-": False for item in known.uninstalled})
         for item in known.value:
             if item.members is None:
                 out[item.name] = item.value
@@ -69,8 +71,14 @@ class Rules:
 
     def releases(self) -> list[str]:
         """Packed releases, oldest first."""
-        names = [path.stem for path in (self.directory / "packs").glob("*.json")]
-        return sorted(names, key=_order)
+        return sorted({release_of(path) for path in self._files()}, key=_order)
+
+    def _files(self) -> list[Path]:
+        return [path for path in (self.directory / "packs").glob("*") if is_pack_name(path.name)]
+
+    def file(self, release: str) -> Path:
+        """The pack file of a release that :meth:`releases` names."""
+        return next(path for path in sorted(self._files()) if release_of(path) == release)
 
     def pack(self, release: str | None) -> dict[str, Any]:
         """The pack of a release (``0.18.0rc1`` or ``vllm-ascend==0.18.0rc1``); the newest one for ``None``."""
@@ -78,18 +86,18 @@ class Rules:
         if not known:
             raise RuleError(f"no packs under {self.directory / 'packs'}", "reinstall, or build one: rules build")
         if release is None:
-            return read_pack(self.directory / "packs" / f"{known[-1]}.json")
+            return read_pack(self.file(known[-1]))
         wanted = release.strip().removeprefix("vllm-ascend").lstrip("=@ ").removeprefix("v")
         match = next((name for name in known if _same(name, wanted)), None)
         if match is None:
             raise UsageError(f"no pack for release {release!r}", f"known releases: {', '.join(known)}")
-        return read_pack(self.directory / "packs" / f"{match}.json")
+        return read_pack(self.file(match))
 
 
 def read_pack(path: Path) -> dict[str, Any]:
     """A pack file; raises :class:`RuleError` when it is damaged or of another schema."""
     try:
-        pack = json.loads(path.read_text(encoding="utf-8"))
+        pack = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise RuleError(f"{path}: not a readable pack ({error})", "build it anew: ascend-compat rules build") from None
     if not isinstance(pack, dict) or pack.get("schema") != PACK_SCHEMA:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from ascend_compat.classify.quant.names import safe_pattern
 from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.profile import ModelProfile
-from ascend_compat.core.target import LaunchProfile, Target
+from ascend_compat.core.target import LaunchProfile, Soc, Target
 from ascend_compat.knowledge.environment import Environment, Parallel
 from ascend_compat.knowledge.evaluate.values import Class, Instance, Module, Native
 from ascend_compat.knowledge.layers import Bucket, concrete, fill, mapped
 from ascend_compat.knowledge.load import Rules
-from ascend_compat.knowledge.modules import EMBEDDING, LINEAR, MOE, ModuleTree, replacement
-from ascend_compat.knowledge.outcomes import LayerOutcome, LayerSpec, Startup, Trouble
+from ascend_compat.knowledge.modules import EMBEDDING, LINEAR, MOE, ModuleTree
+from ascend_compat.knowledge.outcomes import LayerOutcome, Startup, Trouble
 from ascend_compat.knowledge.replay import Replay
+from ascend_compat.knowledge.specs import Declared, module_spec
 
 #: Companion tensors of a quantized weight; a module that has one is stored quantized.
 COMPANIONS = ("scale", "offset", "zero_point", "qzeros", "g_idx", "quant_bias", "weight_shape")
@@ -75,8 +75,10 @@ def match(
 ) -> Match:
     """Replay the start of ``target`` on the checkpoint. Raises nothing for what the release would do wrong."""
     dtype = _dtype(profile, launch)
+    device_type, version = device_of(pack, target.soc)
     environment = Environment(
-        device_type=target.soc.device_type,
+        device_type=device_type,
+        soc_version=version,
         config=facts.config,
         files=_files(facts),
         quantization=launch.quantization,
@@ -106,6 +108,13 @@ def match(
         group.reads = frozenset(known["reads"]) if known is not None else None
         group.computes = tuple(known.get("dtypes", ())) if known is not None else ()
     return out
+
+
+def device_of(pack: Mapping[str, Any], soc: Soc) -> tuple[str, str | None]:
+    """What the release calls a device, by the chip versions its set-up script knows, and one such version."""
+    known = pack.get("device_types", {})
+    version = next((name for name in soc.versions if name in known), next(iter(soc.versions), None))
+    return str(known.get(version, soc.device_type)), version
 
 
 def _imagined(tree: ModuleTree, profile: ModelProfile) -> list[Bucket]:
@@ -180,77 +189,18 @@ def _groups(
     replay: Replay, bucket: Bucket, facts: CheckpointFacts, profile: ModelProfile, pack: Mapping[str, Any]
 ) -> Iterator[GroupOutcome]:
     """One outcome per distinct declaration: layers that the configuration treats alike are asked once."""
-    declared = _Declared(facts)
+    declared = Declared(facts)
     by_signature: dict[Any, list[int | None]] = {}
     for layer in bucket.layers or (None,):
         by_signature.setdefault(declared.signature(bucket, layer), []).append(layer)
     for layers in by_signature.values():
         first = layers[0]
         prefix = concrete(bucket.leaf.path, first)
-        spec = _replaced(_spec(bucket, prefix, profile), pack, replay.environment.device_type.lstrip("_"))
+        spec = module_spec(bucket, prefix, profile, pack, replay.environment.device_type.lstrip("_"))
         outcome = replay.layer(spec, allocate=facts.has_weights)
         group = GroupOutcome(bucket, tuple(n for n in layers if n is not None), prefix, outcome)
         _explain(replay, group)
         yield group
-
-
-class _Declared:
-    """What the configuration says of a module by name, as something to compare layers by."""
-
-    def __init__(self, facts: CheckpointFacts) -> None:
-        config = facts.config.get("quantization_config") or facts.config.get("compression_config") or {}
-        names = (
-            [str(n) for key in ("ignore", "modules_to_not_convert", "ignored_layers") for n in config.get(key) or []]
-            if isinstance(config, dict)
-            else []
-        )
-        groups = config.get("config_groups") if isinstance(config, dict) else None
-        for entry in groups.values() if isinstance(groups, dict) else ():
-            names.extend(str(n) for n in (entry.get("targets") or []) if isinstance(entry, dict))
-        self.exact = {n for n in names if not n.startswith("re:")}
-        self.patterns = [safe_pattern(n[3:]) for n in names if n.startswith("re:")]
-        self.description = facts.quant_description or {}
-
-    def signature(self, bucket: Bucket, layer: int | None) -> tuple[Any, ...]:
-        parts: list[Any] = []
-        for groups in bucket.shards.values():
-            for group in groups:
-                name = concrete(group.template, layer)
-                module = name.rpartition(".")[0]
-                matched = tuple(bool(p and p.match(module)) for p in self.patterns)
-                parts.append((group.template, module in self.exact, matched, self.description.get(name)))
-        fused = concrete(bucket.leaf.path, layer)
-        return (*sorted(parts, key=repr), fused in self.exact, tuple(bool(p and p.match(fused)) for p in self.patterns))
-
-
-def _spec(bucket: Bucket, prefix: str, profile: ModelProfile) -> LayerSpec:
-    """Sizes of the module on TP 1, read off its stored weights."""
-    leaf = bucket.leaf
-    if leaf.kind == MOE:
-        halves = [
-            g for name, groups in bucket.shards.items() if name.startswith("w13_") for g in groups if len(g.shape) >= 2
-        ]
-        routed = profile.moe.routed if profile.moe else 0
-        intermediate = profile.moe.intermediate_size if profile.moe else (halves[0].shape[0] if halves else 0)
-        return LayerSpec(prefix, leaf.cls, leaf.lineage, MOE, profile.hidden_size or 0, (intermediate,), routed)
-    weights = [
-        g for name in ("weight", "weight_packed", "qweight") for g in bucket.shards.get(name, []) if len(g.shape) == 2
-    ]
-    outputs = tuple(g.shape[0] for g in weights) or (0,)
-    inputs = weights[0].shape[1] if weights else 0
-    packing = _packing(bucket, inputs)
-    return LayerSpec(prefix, leaf.cls, leaf.lineage, LINEAR, inputs * packing, outputs)
-
-
-def _replaced(spec: LayerSpec, pack: Mapping[str, Any], soc: str) -> LayerSpec:
-    """The module as the plugin builds it: its own class where it registers one for the engine's."""
-    found = replacement(pack, spec.cls.rpartition(":")[2], soc)
-    return replace(spec, cls=str(found["class"]), lineage=(spec.cls, *spec.lineage)) if found else spec
-
-
-def _packing(bucket: Bucket, inputs: int) -> int:
-    """Logical elements per stored element along the input dimension of a packed weight (int32 holds eight int4)."""
-    return 8 if "weight_packed" in bucket.shards and inputs else 1
 
 
 def _explain(replay: Replay, group: GroupOutcome) -> None:

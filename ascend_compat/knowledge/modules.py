@@ -188,11 +188,12 @@ class ModuleTree:
         """A class at a path: opened when it is a model, else a leaf."""
         name = full(name)
         chain = (*place.chain, (name.rpartition(":")[2], site.at))
-        if shorten(name) in self.classes or name.startswith(MODEL_PACKAGES):
+        opened = shorten(name) in self.classes or name.startswith(MODEL_PACKAGES)
+        if opened:
             inner = _Place(site.path, chain, place.quantized and "n" not in site.flags, place.depth + 1)
             yield from self._expand(shorten(name), given, inner)
-        elif not name.startswith("@"):
-            layers = self.pack.get("layer_classes", {})
+        layers = self.pack.get("layer_classes", {})
+        if name in layers or not (opened or name.startswith("@")):  # a block of layers is an operator of its own, too
             name = layers.get(name, {}).get("layer", name)
             lineage = tuple(layers.get(name, {}).get("bases", ()))
             yield Leaf(site.path, name, lineage, site.at, "q" in site.flags and place.quantized, chain)

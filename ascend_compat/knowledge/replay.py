@@ -26,6 +26,8 @@ from ascend_compat.knowledge.outcomes import LayerOutcome, LayerSpec, Startup, T
 
 CONFIG = "vllm.config"
 PLUGIN = "vllm_ascend."
+#: What the engine and the plugin call methods that leave a module in the dtype of the model.
+UNQUANTIZED = "Unquantized"
 PLATFORM = ("vllm_ascend.platform", "NPUPlatform")
 DTYPES = {"bfloat16": "torch.bfloat16", "float16": "torch.float16", "float32": "torch.float32"}
 
@@ -59,7 +61,7 @@ class Replay:
                 "architectures": list(config.get("architectures") or []),
                 "model_arch_config": Instance(
                     None,
-                    {"quantization_config": _quantization_config(config)},
+                    {**_architecture(config), "quantization_config": _quantization_config(config)},
                     closed=False,
                     label="model_arch_config",
                 ),
@@ -247,8 +249,12 @@ class Replay:
             return
         out.method, out.method_at = method.cls.name, method.cls.at
         scheme = method.names.get("quant_method")
-        if isinstance(scheme, Instance) and scheme.cls is not None:
+        if isinstance(scheme, Unknown):
+            out.trouble = Trouble("layer", None, scheme.reason, scheme.at)
+        elif isinstance(scheme, Instance) and scheme.cls is not None:
             out.scheme, out.scheme_at = scheme.cls.name, scheme.cls.at
+        elif not any(UNQUANTIZED in base.name for base in method.cls.lineage() if isinstance(base, Class)):
+            out.scheme, out.scheme_at = method.cls.name, method.cls.at  # a method that is its own scheme
 
     def _computed(self, method: Instance) -> frozenset[str]:
         """Parameters that the method says it computes itself, so that a checkpoint need not have them."""
@@ -294,6 +300,19 @@ def _record(values: Mapping[str, Any], label: str) -> Instance:
         nested = isinstance(value, dict) and key.endswith("_config") and key != "quantization_config"
         names[key] = _record(value, key) if nested else value
     return Instance(None, names, closed=True, label=label)
+
+
+def _architecture(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the engine's ``ModelArchConfig`` takes over from config.json without change."""
+    nested = config.get("text_config")
+    text: Mapping[str, Any] = nested if isinstance(nested, Mapping) else config
+    return {
+        "architectures": list(config.get("architectures") or []),
+        "model_type": config.get("model_type"),
+        "text_model_type": text.get("model_type"),
+        "total_num_attention_heads": text.get("num_attention_heads"),
+        "total_num_kv_heads": text.get("num_key_value_heads"),
+    }
 
 
 def _quantization_config(config: Mapping[str, Any]) -> dict[str, Any] | None:

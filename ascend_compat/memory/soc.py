@@ -17,6 +17,9 @@ from ascend_compat.location import rule_bytes
 from ascend_compat.memory.rules import MAIN_FILE, MODULES_FILE, MainFile, ModulesFile
 
 SOC_FILE = "soc.toml"
+#: How the name of a chip version begins among the aliases of a device.
+VERSION = "ascend"
+
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(?:GiB|G|GB)?\s*$", re.IGNORECASE)
 
 
@@ -51,7 +54,8 @@ def load_socs(path: Path) -> dict[str, Soc]:
     """Every device by its name and its aliases (lower case); a device without memory of its own has 0 bytes."""
     table: dict[str, Soc] = {}
     for row in load_soc_rules(path):
-        soc = Soc(row.name, row.memory_bytes or 0, row.npus_per_node, row.device_type)
+        versions = tuple(name for name in row.aliases if name.startswith(VERSION))
+        soc = Soc(row.name, row.memory_bytes or 0, row.npus_per_node, row.device_type, versions)
         for name in (row.name, row.device_type, *row.aliases):
             table.setdefault(_key(name), soc)
     return table

@@ -50,11 +50,18 @@ def packed(ratio: int) -> Shape:
 
 @dataclass(frozen=True)
 class Format:
-    """How a quantized weight is stored, and what declares it; ``slim`` is a ModelSlim type instead of a config."""
+    """How a quantized weight is stored, and what declares it; ``slim`` is a ModelSlim type instead of a config.
+
+    ``keys`` are further keys of ModelSlim's description, ``experts`` what experts store where that differs, ``rows`` the
+    shapes of row-parallel projections that differ.
+    """
 
     tensors: Mapping[str, tuple[str, Shape]]
     config: Mapping[str, Any] | None = None
     slim: str | None = None
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    experts: Mapping[str, tuple[str, Shape]] | None = None
+    rows: Mapping[str, Shape] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -95,6 +102,10 @@ def _group(template: str, dtype: str, shape: tuple[int, ...], layers: tuple[int,
     return TensorGroup(template, dtype, shape, count, tensor_bytes(dtype, shape) * count, layers)
 
 
+def _stored(form: Format, moe: bool) -> Mapping[str, tuple[str, Shape]]:
+    return form.experts if moe and form.experts is not None else form.tensors
+
+
 def _tensors(form: Format, moe: bool) -> Iterator[TensorGroup]:
     yield _group("model.embed_tokens.weight", "BF16", (1024, 512), ())
     yield _group("lm_head.weight", "BF16", (1024, 512), ())
@@ -109,16 +120,18 @@ def _tensors(form: Format, moe: bool) -> Iterator[TensorGroup]:
     for name, shape in plain.items():
         yield _group(f"model.layers.*.{name}.weight", "BF16", shape)
     for name, (out, inp) in quantized.items():
-        for suffix, (dtype, shape_of) in form.tensors.items():
+        for suffix, (dtype, shape_of) in _stored(form, moe).items():
+            if name.endswith(("o_proj", "down_proj")):
+                shape_of = form.rows.get(suffix, shape_of)
             yield _group(f"model.layers.*.{name}.{suffix}", dtype, shape_of(out, inp))
 
 
 def _description(form: Format, moe: bool) -> dict[str, Any]:
     """ModelSlim's file: every tensor's type; what is not quantized is FLOAT."""
-    described: dict[str, Any] = {"model_quant_type": form.slim}
+    described: dict[str, Any] = {"model_quant_type": form.slim, **form.keys}
     for group in _tensors(form, moe):
         module, _, suffix = group.template.rpartition(".")
-        quantized = suffix in form.tensors and (
+        quantized = suffix in _stored(form, moe) and (
             ".experts." in module if moe else ".self_attn.q" in module or "_proj" in module
         )
         for layer in group.layers or (None,):
@@ -289,22 +302,36 @@ NAMED: dict[str, Format] = {
 _SCALES = {"weight_scale": ("F32", ROWS), "weight_offset": ("F32", ROWS)}
 _STATIC = {"input_scale": ("BF16", ONE), "input_offset": ("BF16", ONE), "quant_bias": ("I32", FLAT),
            "deq_scale": ("F32", FLAT)}  # fmt: skip
+_MX4 = {"weight": ("U8", packed(2)), "weight_scale": ("U8", grouped(32))}
+_W4A8 = {"weight": ("I8", lambda out, inp: (out // 2, inp)), **_SCALES, "scale_bias": ("F32", ROWS),
+         "weight_scale_second": ("F32", grouped(256)), "weight_offset_second": ("F32", grouped(256))}  # fmt: skip
 _SLIM: dict[str, dict[str, tuple[str, Shape]]] = {
     "W8A8": {"weight": ("I8", FULL), **_SCALES, **_STATIC},
     "W8A8_DYNAMIC": {"weight": ("I8", FULL), **_SCALES},
     "W8A8_MIX": {"weight": ("I8", FULL), **_SCALES, **_STATIC},
     "W8A8S": {"weight": ("I8", FULL), **_STATIC},
-    "W8A8SC": {"weight": ("I8", FULL), "index": ("I8", FLAT), "info": ("I64", FLAT), **_STATIC},
+    "W8A8SC": {"weight": ("I8", lambda out, inp: (out * inp,)), "index": ("I8", lambda out, inp: (out * inp,)),
+               "info": ("I64", lambda out, inp: (5,)), **_STATIC},
     "W8A16": {"weight": ("I8", FULL), **_SCALES},
     "W4A16": {"weight_packed": ("I32", packed(8)), "weight_scale": ("BF16", grouped(32)),
               "weight_offset": ("BF16", grouped(32)), "weight_shape": ("I32", lambda out, inp: (2,))},
-    "W4A8_DYNAMIC": {"weight": ("I8", lambda out, inp: (out // 2, inp)), **_SCALES, "scale_bias": ("F32", ROWS)},
     "W4A4_FLATQUANT_DYNAMIC": {"weight": ("I8", FULL), **_SCALES},
     "W4A4_DYNAMIC": {"weight": ("I8", FULL), **_SCALES},
     "W8A8_MXFP8": {"weight": ("F8_E4M3", FULL), "weight_scale": ("U8", grouped(32))},
-    "W4A4_MXFP4": {"weight": ("U8", packed(2)), "weight_scale": ("U8", grouped(32))},
-    "W4A8_MXFP": {"weight": ("U8", packed(2)), "weight_scale": ("U8", grouped(32))},
-    "W4A16_MXFP4": {"weight": ("U8", packed(2)), "weight_scale": ("U8", grouped(32))},
+    "W4A4_MXFP4": _MX4,
+    "W4A8_MXFP": _MX4,
+    "W4A16_MXFP4": _MX4,
     "W8A8FP8_DYNAMIC": {"weight": ("F8_E4M3", FULL), **_SCALES},
 }  # fmt: skip
 MODELSLIM: dict[str, Format] = {name: Format(tensors, slim=name) for name, tensors in _SLIM.items()}
+MODELSLIM["W4A8_DYNAMIC"] = Format(
+    _W4A8,
+    slim="W4A8_DYNAMIC",
+    keys={"version": "1.0.0", "group_size": 256},
+    rows={"scale_bias": lambda out, inp: (out, 16)},
+)
+MODELSLIM["W8A8_MIX"] = Format(
+    _SLIM["W8A8_MIX"],
+    slim="W8A8_MIX",
+    experts={"weight": ("I8", FULL), **_SCALES, "deq_scale": ("F32", FLAT), "input_offset": ("I8", ONE)},
+)

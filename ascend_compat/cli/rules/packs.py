@@ -24,8 +24,9 @@ def open_rules(args: argparse.Namespace) -> Rules:
 
 
 def open_pack(args: argparse.Namespace, name: str) -> dict[str, Any]:
-    """A pack by file name (``.json``) or release."""
+    """A pack by file name (``.json``, ``.json.gz``) or release."""
+    from ascend_compat.core.pack_file import is_pack_name
     from ascend_compat.knowledge.load import read_pack
 
     file = Path(name)
-    return read_pack(file) if file.suffix == ".json" else open_rules(args).pack(name)
+    return read_pack(file) if is_pack_name(name) else open_rules(args).pack(name)

@@ -28,7 +28,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run_list(args: argparse.Namespace) -> int:
     """One release and its file per line."""
     rules = open_rules(args)
-    lines = [f"{release}\t{rules.directory / 'packs' / f'{release}.json'}" for release in rules.releases()]
+    lines = [f"{release}\t{rules.file(release)}" for release in rules.releases()]
     output.write("".join(f"{line}\n" for line in lines), args.output)
     return exit_codes.OK
 

@@ -269,6 +269,10 @@ def call_external(machine: Expressions, name: str, args: list[Any], keywords: di
         return _regex(last, args, at)
     if name in ("typing.get_args", "get_args"):
         return args[0] if isinstance(args[0], tuple) else Unknown(at, "arguments of a type")
+    if name == "importlib.import_module" and args and isinstance(args[0], str):
+        if machine.external(f"{args[0]}.-") is False:
+            raise Raised("ModuleNotFoundError", f"No module named '{args[0]}'", at)
+        return machine.load(args[0])
     if head == "math" and last in ("sqrt", "ceil", "floor", "gcd", "lcm", "log2"):
         return _plain(getattr(math, last))(args, keywords, at)
     if name in ("fnmatch.fnmatch", "fnmatch.fnmatchcase"):

@@ -181,17 +181,22 @@ class Statements(Expressions):
 
     def _s_try(self, node: Node, frame: Frame) -> None:
         try:
-            self.block(node[2], frame)
-        except Raised as error:
-            handler = next((h for h in node[3] if _handles(h[0], error.kind)), None)
-            if handler is None:
-                self.block(node[5], frame)
-                raise
-            if handler[1]:
-                self.assign(["name", handler[1]], error.message, frame)
-            self.block(handler[2], frame)
-        else:
-            self.block(node[4], frame)
+            try:
+                self.block(node[2], frame)
+            except Raised as error:
+                handler = next((h for h in node[3] if _handles(h[0], error.kind)), None)
+                if handler is None:
+                    raise
+                if handler[1]:
+                    self.assign(["name", handler[1]], error.message, frame)
+                self.block(handler[2], frame)
+            else:
+                self.block(node[4], frame)
+        except Undecided:
+            raise
+        except (Raised, Return, Break, Continue):
+            self.block(node[5], frame)
+            raise
         self.block(node[5], frame)
 
     def _s_with(self, node: Node, frame: Frame) -> None:
@@ -292,5 +297,11 @@ class Statements(Expressions):
                 raise Raised(type(error).__name__, str(error), at) from None
 
 
+#: Exceptions that a handler of their base class catches too. Source: Python's exception hierarchy.
+_BASES = {"ModuleNotFoundError": "ImportError", "KeyError": "LookupError", "IndexError": "LookupError",
+          "FileNotFoundError": "OSError", "NotImplementedError": "RuntimeError", "ZeroDivisionError": "ArithmeticError",
+          "RecursionError": "RuntimeError", "InvalidVersion": "ValueError"}  # fmt: skip
+
+
 def _handles(names: list[str] | None, kind: str) -> bool:
-    return names is None or kind in names or "Exception" in names or "BaseException" in names
+    return names is None or bool({kind, _BASES.get(kind), "Exception", "BaseException"} & set(names))
