@@ -31,6 +31,8 @@ class Frame:
     caught: int = 0
     #: Tests of the platform that the current path depends on.
     platform: int = 0
+    #: Tests of values that the current path depends on.
+    data: int = 0
     globals_: set[str] = field(default_factory=set)
 
 
