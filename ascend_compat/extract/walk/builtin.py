@@ -293,13 +293,3 @@ class Builtins(Calls):
         for cond, func in args[0]:
             out.extend((cond, v) for _, v in self.call(func, [self.elements(a) for a in args[1:]], {}, frame, node, cond))
         return self.one(ManyV(merged(out)))
-
-    def passed(self, args: Args) -> Alts:
-        """What an unknown wrapper gives: the module that it is given, else data."""
-        for arg in args:
-            for _, value in arg:
-                if isinstance(value, (Obj, FuncV)) and not (isinstance(value, Obj) and value.settings):
-                    return arg
-                if isinstance(value, ManyV) and any(isinstance(v, Obj) for _, v in value.items):
-                    return arg
-        return self.one(TENSOR)

@@ -130,7 +130,20 @@ class Calls(Statements):
             return found if found is not None else self.one(TENSOR)
         if isinstance(func, Sym) and func.kind == CONFIG:
             return self.config_call(func, args, node)
-        return self.one(TENSOR if isinstance(func, Sym) and func.kind == DATA else NOBODY)
+        if isinstance(func, Sym) and func.kind == DATA:
+            return self.passed(args)
+        known = self.passed(args)
+        return known if known != self.one(TENSOR) else self.one(NOBODY)
+
+    def passed(self, args: Args) -> Alts:
+        """What an unknown wrapper gives: the module that it is given, else data."""
+        for arg in args:
+            for _, value in arg:
+                if isinstance(value, (Obj, FuncV)) and not (isinstance(value, Obj) and value.settings):
+                    return arg
+                if isinstance(value, ManyV) and any(isinstance(v, Obj) for _, v in value.items):
+                    return arg
+        return self.one(TENSOR)
 
     def config_call(self, func: Sym, args: Args, node: ast.AST) -> Alts:
         """Overridden by natives: methods of the configuration."""

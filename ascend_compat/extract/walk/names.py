@@ -14,6 +14,8 @@ from ascend_compat.extract.walk.world import World
 #: Errors that an import raises.
 IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "", "AttributeError"})
 Bound = list[tuple[Cond, Binding]]
+#: What ``from x import *`` binds in a namespace: this and the module.
+STAR = "*"
 
 
 @dataclass(slots=True)
@@ -159,7 +161,9 @@ def _bindings(module: Module, node: ast.stmt) -> Iterator[tuple[str, Binding]]:
     elif isinstance(node, ast.ImportFrom):
         source = absolute(module, node)
         for alias in node.names:
-            yield alias.asname or alias.name, Binding("import", node, f"{source}.{alias.name}")
+            star = alias.name == "*"
+            name, target = (STAR + source, source) if star else (alias.asname or alias.name, f"{source}.{alias.name}")
+            yield name, Binding("import", node, target)
     elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             if isinstance(target, ast.Name):

@@ -22,6 +22,7 @@ from ascend_compat.extract.walk.values import (
     ModV,
     Obj,
     SeqV,
+    merged,
 )
 
 #: Packages whose functions hold the state of a running server or handle files: their calls are data.
@@ -35,6 +36,7 @@ RUNTIME = (
 )  # fmt: skip
 ALL_REDUCE = "tensor_model_parallel_all_reduce"
 CURRENT_CONFIG = frozenset({"get_current_vllm_config", "get_current_vllm_config_or_none", "get_cached_compilation_config"})
+PLUGIN_CONFIG = "get_ascend_config"
 NESTED = frozenset({"init_vllm_registered_model"})
 DEVICE_CALLS = frozenset({"get_ascend_device_type", "get_ascend_soc_version"})
 COMPLEX = frozenset({"torch.polar", "torch.view_as_complex", "torch.complex"})
@@ -68,7 +70,7 @@ class Natives(Builtins):
             return self.one(made)
         elif name == "importlib.util.find_spec" and args and isinstance(args[0][0][1], Const):
             return self.one(NONE if self.world.absent(str(args[0][0][1].value)) else TENSOR)
-        elif self.world.absent(name) and "." in name:
+        elif self.world.absent(name) and "." in name and not name.startswith(("object.", "builtins.")):
             self.meet(Met("package", name, self.place(frame, node)), frame)
         return self.passed(args)
 
@@ -122,6 +124,10 @@ class Natives(Builtins):
         module = func.code.module
         if name in CURRENT_CONFIG:
             return self.config_setting(name)
+        if name == PLUGIN_CONFIG:
+            made = self.dotted("vllm_ascend.ascend_config.AscendConfig")
+            return merged(a for _, cls in made for a in self.instance(cls, [self.config_setting("")], {}, frame, node)
+                          if isinstance(cls, ClassV))  # fmt: skip
         if name == "get_attn_backend":
             return self.backend(func, args, words, frame, node)
         if name in NESTED:

@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from ascend_compat.extract.tree import Binding, Module
-from ascend_compat.extract.walk.names import Frame, Names
+from ascend_compat.extract.walk.names import STAR, Bound, Frame, Names
 from ascend_compat.extract.walk.values import (
     CONFIG,
     DATA,
@@ -37,13 +37,24 @@ ENVIRONMENTS = ("vllm.envs", "vllm_ascend.envs")
 HAS_TRITON = "HAS_TRITON"
 #: The HF configuration of the model at hand, and the part of it that describes the text model.
 ROOT, TEXT = "config", "text_config"
-HF = {
-    "hf_config": Sym(CONFIG, ROOT),
-    "hf_text_config": Sym(CONFIG, TEXT),
-    "dtype": ExtV("torch.bfloat16"),
-    "model": TENSOR,
-    "quantization": NONE,
-    "model_weights": TENSOR,
+#: Settings of a server that is started without options and without quantization.
+SETTINGS: dict[tuple[str, str], Any] = {
+    ("ModelConfig", "hf_config"): Sym(CONFIG, ROOT),
+    ("ModelConfig", "hf_text_config"): Sym(CONFIG, TEXT),
+    ("ModelConfig", "dtype"): ExtV("torch.bfloat16"),
+    ("ModelConfig", "model"): TENSOR,
+    ("ModelConfig", "quantization"): NONE,
+    ("ModelConfig", "model_weights"): TENSOR,
+    ("VllmConfig", "quant_config"): NONE,
+    ("VllmConfig", "additional_config"): DictV(()),
+    ("VllmConfig", "lora_config"): NONE,
+    ("VllmConfig", "speculative_config"): NONE,
+    ("VllmConfig", "kv_transfer_config"): NONE,
+    ("CacheConfig", "cache_dtype"): Const.of("auto"),
+    ("ParallelConfig", "tensor_parallel_size"): TENSOR,
+    ("ParallelConfig", "data_parallel_size"): TENSOR,
+    ("ParallelConfig", "pipeline_parallel_size"): TENSOR,
+    ("ParallelConfig", "enable_expert_parallel"): TENSOR,
 }
 #: Annotations whose values are decided by the running server.
 PLAIN = frozenset({"int", "float", "Tensor"})
@@ -91,7 +102,7 @@ class Resolve(Names):
             sides = ((mask, True), (self.world.full & ~mask, False))
             return tuple(((side, ()), Const.of(answer)) for side, answer in sides if side)
         space = self.space(module)
-        if name not in space:
+        if name not in space and not self._starred(module, name):
             if name == "TYPE_CHECKING":
                 return self.one(Const.of(False))
             return None
@@ -140,7 +151,7 @@ class Resolve(Names):
             return self._variable(last)
         owner = self.world.trees.module(home)
         if owner is not None:
-            bound = self.space(owner).get(last)
+            bound = self.space(owner).get(last) or self._starred(owner, last)
             if not bound:
                 lazy = self.space(owner).get("__getattr__")
                 return self.one(NOBODY if lazy or not self.world.absent(name) else ExtV(name))
@@ -158,6 +169,15 @@ class Resolve(Names):
             if got:
                 return merged(got)
         return self.one(ExtV(name))
+
+    def _starred(self, module: Module, name: str) -> Bound:
+        """A name that ``from x import *`` brings in."""
+        for key, bound in self.space(module).items():
+            if key.startswith(STAR) and not name.startswith("_"):
+                source = self.world.trees.module(key[1:])
+                if source is not None and (name in self.space(source) or self._starred(source, name)):
+                    return [(cond, Binding("import", binding.node, f"{key[1:]}.{name}")) for cond, binding in bound]
+        return []
 
     def _variable(self, name: str) -> Alts:
         known = self.world.environment
@@ -222,8 +242,10 @@ class Resolve(Names):
     def _field(self, owner: Obj, name: str, frame: Frame | None, node: ast.AST | None) -> Alts:
         if name in owner.attrs:
             return owner.attrs[name]  # type: ignore[no-any-return]  # attributes are alternatives
-        if owner.settings and owner.cls.endswith(":ModelConfig") and name in HF:
-            return self.one(HF[name])
+        if owner.settings:
+            known = SETTINGS.get((owner.cls.rpartition(":")[2], name))
+            if known is not None:
+                return self.one(known)
         if name == "__class__":
             return self.one(ClassV(owner.cls))
         found = self._member(owner, owner.cls, name, frame, node)
