@@ -102,7 +102,9 @@ class Names:
         """A class and its bases, nearest first."""
         known = self._lineages.get(fqn)
         if known is None:
-            known = self._lineages[fqn] = self.world.trees.lineage(fqn)
+            self._lineages[fqn] = [fqn]  # a class that is its own base
+            parts = [[base.fqn, *self.lineage(base.fqn)[1:]] for base in self.world.trees.bases(fqn)]
+            known = self._lineages[fqn] = [fqn, *_linear([*parts, [part[0] for part in parts]])]
         return known
 
     def inherits(self, fqn: str, *names: str) -> bool:
@@ -197,6 +199,18 @@ def _defined(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.Assign):
         return [t.id for t in node.targets if isinstance(t, ast.Name)]
     return [node.target.id] if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) else []
+
+
+def _linear(parts: list[list[str]]) -> list[str]:
+    """Python's order of bases (C3); bases that contradict each other come as they are written."""
+    out: list[str] = []
+    parts = [part for part in parts if part]
+    while parts:
+        tails = {name for part in parts for name in part[1:]}
+        head = next((part[0] for part in parts if part[0] not in tails), parts[0][0])
+        out.append(head)
+        parts = [rest for part in parts if (rest := [name for name in part if name != head])]
+    return out
 
 
 def _last(fqn: str) -> str:

@@ -70,16 +70,18 @@ class Statements(Truths):
         elif isinstance(target, ast.Attribute):
             for cond, owner in self.value(target.value, frame):
                 if isinstance(owner, Obj) and not owner.settings and frame.cond is not None:
-                    self._store(owner, target.attr, alts, conj(frame.cond, cond))
+                    self._store(owner, target.attr, alts, conj(frame.cond, cond), frame.data > 0)
         elif isinstance(target, ast.Subscript):
             self._store_item(target, alts, frame)
 
-    def _store(self, owner: Obj, name: str, alts: Alts, cond: Cond | None) -> None:
+    def _store(self, owner: Obj, name: str, alts: Alts, cond: Cond | None, maybe: bool) -> None:
         if cond is None:
             return
         new = [(both, v) for c, v in alts if (both := conj(cond, c)) is not None]
         old = owner.attrs.get(name, ())
-        if cond[1]:
+        if maybe:
+            kept = list(old)
+        elif cond[1]:
             inverse = (cond[0], (cond[1][-1].inverse(),)) if len(cond[1]) == 1 else None
             kept = [(b, v) for c, v in old if (b := conj(c, inverse) if inverse else c) is not None]
             kept += [((c[0] & ~cond[0], c[1]), v) for c, v in old if c[0] & ~cond[0]]
@@ -109,18 +111,22 @@ class Statements(Truths):
         assert before is not None
         ends: list[tuple[Cond, Cond, dict[str, Alts]]] = []
         dropped = 0
+        data = bool(truth.yes[0] & truth.no[0]) and not (truth.yes[1] and truth.no[1])
         for part, side in ((node.body, truth.yes), (node.orelse, truth.no)):
             under = conj(before, side) if side[0] else None
             if under is None:
                 continue
             frame.cond, frame.env = under, dict(start)
             frame.platform += truth.platform
+            frame.data += data
             self.block(part, frame)
             frame.platform -= truth.platform
+            frame.data -= data
             if frame.cond is not None:
                 ends.append((side, frame.cond, frame.env))
             else:
                 dropped += 1
+        frame.data += data and dropped > 0
         self._join(before, start, ends, dropped, frame)
 
     def _join(
