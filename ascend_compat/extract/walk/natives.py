@@ -8,6 +8,7 @@ from typing import Any
 from ascend_compat.extract.walk.builtin import Builtins
 from ascend_compat.extract.walk.calls import LAYER, Args, Words
 from ascend_compat.extract.walk.names import Frame
+from ascend_compat.extract.walk.statements import LAYERS
 from ascend_compat.extract.walk.summary import Met
 from ascend_compat.extract.walk.values import (
     NOBODY,
@@ -43,8 +44,6 @@ COMPLEX = frozenset({"torch.polar", "torch.view_as_complex", "torch.complex"})
 PLAIN_OPS = frozenset({"aten", "prims", "npu", "higher_order", "profiler", "c10d", "c10d_functional", "mlapo", "custom"})
 PLUGIN_OPS = "_C_ascend"
 REPLACEABLE = ("CustomOp", "PluggableLayer")
-#: Attributes by which the body of a registered op finds the layer it was called for.
-LAYERS = frozenset({"no_compile_layers", "static_forward_context", "all_moe_layers"})
 
 
 class Natives(Builtins):
@@ -98,7 +97,7 @@ class Natives(Builtins):
             out = []
             saved, own = frame.env.get(LAYER), frame.self_
             if own is not None:
-                frame.env[LAYER] = self.one(own)
+                frame.env[LAYER] = self.one(self.layer_of(own))
             for cond, func in self.dotted(target):
                 if isinstance(func, FuncV):
                     out.extend((cond, v) for _, v in self.call(func, args, words, frame, node, cond))

@@ -25,9 +25,26 @@ from ascend_compat.extract.walk.values import (
     merged,
 )
 
+#: Attributes by which the body of a registered op finds the layer it was called for.
+LAYERS = frozenset({"no_compile_layers", "static_forward_context", "all_moe_layers"})
+
 
 class Statements(Truths):
     """Runs the statements of a function once; loops once; both sides of what is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: The module that an instance is a part of, and the layers that registered ops look up by name.
+        self.owners: dict[Obj, Obj] = {}
+        self.registered: set[Obj] = set()
+
+    def layer_of(self, made: Obj) -> Obj:
+        """The registered layer that an instance is part of, or the instance."""
+        seen: list[Obj] = []
+        while made not in self.registered and made in self.owners and made not in seen:
+            seen.append(made)
+            made = self.owners[made]
+        return made if made in self.registered or not seen else seen[0]
 
     def block(self, body: list[ast.stmt], frame: Frame) -> None:
         """Statements in order until the path ends (``frame.cond`` is ``None`` then)."""
@@ -78,6 +95,9 @@ class Statements(Truths):
         if cond is None:
             return
         new = [(both, v) for c, v in alts if (both := conj(cond, c)) is not None]
+        for _, value in new:
+            if isinstance(value, Obj) and not value.settings and value is not owner:
+                self.owners.setdefault(value, owner)
         old = owner.attrs.get(name, ())
         if maybe:
             kept = list(old)
@@ -91,6 +111,8 @@ class Statements(Truths):
 
     def _store_item(self, target: ast.Subscript, alts: Alts, frame: Frame) -> None:
         keys = self.value(target.slice, frame)
+        if isinstance(target.value, ast.Attribute) and target.value.attr in LAYERS:
+            self.registered.update(v for _, v in alts if isinstance(v, Obj))
         if not isinstance(target.value, ast.Name):
             return
         out = []
