@@ -57,6 +57,11 @@ class Calls(Statements):
         """Overridden by natives: functions of the trees whose meaning the walk knows."""
         raise NotImplementedError
 
+    def class_at(self, fqn: str) -> str:
+        """Where a class is defined."""
+        found = self.world.trees.find_class(fqn)
+        return found[0].at(found[1]) if found else ""
+
     def made(self, cls: str, frame: Frame, node: ast.AST) -> list[tuple[int, str]]:
         """Overridden by natives: classes that are made where one is named, by device."""
         raise NotImplementedError
@@ -201,7 +206,7 @@ class Calls(Statements):
 
     def read(self, code: Code, bound: Any, env: dict[str, Alts], module: Any) -> Summary:
         """The summary of a function for these values; read once."""
-        key = (code, bound, tuple(sorted(env.items(), key=lambda item: item[0])))
+        key = (code, bound, tuple(sorted(env.items(), key=lambda i: i[0])), self.versions.get(code.module))
         known = self._summaries.get(key)
         if known is not None:
             return known
@@ -353,6 +358,10 @@ class Calls(Statements):
         words = " ".join(str(n.value) for n in ast.walk(given) if isinstance(n, ast.Constant)) if given else ""
         name = ast.unparse(given.func) if isinstance(given, ast.Call) else "AssertionError"
         if given is None and isinstance(node, ast.Raise):
+            return
+        if frame.code.fqn.endswith("CustomOp.forward_native"):
+            own = frame.self_.cls if frame.self_ is not None else frame.code.cls
+            self.meet(Met("no-native", own.rpartition(":")[2], self.place(frame, node), own, self.class_at(own)), frame)
             return
         kind = "refused" if frame.platform else "raise"
         note = words if words else ast.unparse(getattr(node, "test", node))

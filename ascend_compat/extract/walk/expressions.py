@@ -32,6 +32,7 @@ from ascend_compat.extract.walk.values import (
     Sym,
     combined,
     conj,
+    each,
     merged,
     name_text,
     text_of,
@@ -134,6 +135,8 @@ class Expressions(Resolve):
         if isinstance(owner, ManyV):
             return owner.items
         if isinstance(owner, Sym) and owner.kind == CONFIG:
+            if isinstance(key, Sym) and key.kind != CONFIG:
+                return self.one(each(owner))
             return self.one(combined([owner, key], lambda t: f"{t[0]}[{t[1]}]", name_text(node)))
         if isinstance(owner, (FuncV, ClassV)):
             return self.one(owner)
@@ -310,6 +313,8 @@ class Expressions(Resolve):
                 inner = value.items
             elif isinstance(value, DictV):
                 inner = [((self.world.full, ()), key) for key, _ in value.items]
+            elif isinstance(value, Sym) and value.kind == CONFIG:
+                inner = self.one(each(value))
             elif isinstance(value, Obj) and "items" in value.attrs:
                 inner = self.elements(value.attrs["items"])
             else:

@@ -123,6 +123,8 @@ class Natives(Builtins):
         module = func.code.module
         if name in CURRENT_CONFIG:
             return self.config_setting(name)
+        if name == "get_forward_context":
+            return self.one(self.context)
         if name == PLUGIN_CONFIG:
             made = self.dotted("vllm_ascend.ascend_config.AscendConfig")
             return merged(a for _, cls in made for a in self.instance(cls, [self.config_setting("")], {}, frame, node)
@@ -233,11 +235,6 @@ class Natives(Builtins):
             if not cls.startswith("vllm_ascend"):
                 self.meet(Met("native", last, at, cls, self.class_at(cls)), frame, left)
         return out
-
-    def class_at(self, fqn: str) -> str:
-        """Where a class is defined."""
-        found = self.world.trees.find_class(fqn)
-        return found[0].at(found[1]) if found else ""
 
     def attribute(self, owner: Any, name: str, frame: Frame | None, node: ast.AST | None) -> Alts:
         """Attributes with the state of a running server behind them."""

@@ -69,6 +69,9 @@ class Resolve(Names):
         self._codes: dict[int, Code] = {}
         self._settings: dict[str, Obj] = {}
         self._count = 0
+        #: Dictionaries of modules as functions have filled them, and how often that happened, by module.
+        self.tables: dict[tuple[str, str], DictV] = {}
+        self.versions: dict[str, int] = {}
 
     def call(self, func: Any, args: Any, keywords: Any, frame: Frame, node: ast.AST, under: Any = None) -> Alts:
         """Overridden by calls."""
@@ -101,6 +104,9 @@ class Resolve(Names):
             mask = self.world.triton
             sides = ((mask, True), (self.world.full & ~mask, False))
             return tuple(((side, ()), Const.of(answer)) for side, answer in sides if side)
+        table = self.tables.get((module.name, name))
+        if table is not None:
+            return self.one(table)
         space = self.space(module)
         if name not in space and not self._starred(module, name):
             if name == "TYPE_CHECKING":
@@ -251,9 +257,20 @@ class Resolve(Names):
         found = self._member(owner, owner.cls, name, frame, node)
         if found is not None:
             return found
+        forwarded = self.forwarded(owner, name, frame, node)
+        if forwarded is not None:
+            return forwarded
         if owner.settings:
             return self.one(NOBODY)
         return self.one(TENSOR)
+
+    def forwarded(self, owner: Obj, name: str, frame: Frame | None, node: ast.AST | None) -> Alts | None:
+        """What a class's own ``__getattr__`` gives."""
+        found = self._member(owner, owner.cls, "__getattr__", frame, node) if frame is not None else None
+        for _, value in found or ():
+            if isinstance(value, FuncV) and frame is not None and node is not None:
+                return self.call(value, [self.one(Const.of(name))], {}, frame, node)
+        return None
 
     def _member(
         self, bound: Any, cls: str, name: str, frame: Frame | None, node: ast.AST | None, after: bool = False

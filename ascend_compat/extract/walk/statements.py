@@ -122,8 +122,18 @@ class Statements(Truths):
                 items = tuple((k, v) for k, v in owner.items if not plain or k != keys[0][1])
                 owner = DictV((*items, (keys[0][1], alts)), owner.open) if plain else DictV(owner.items, True)
             out.append((cond, owner))
+        if target.value.id not in frame.env:
+            self._store_global(target.value.id, out, frame)
         if target.value.id in frame.env:
             frame.env[target.value.id] = merged(out)
+
+    def _store_global(self, name: str, alts: list[tuple[Cond, Any]], frame: Frame) -> None:
+        """A module's dictionary, grown by what a function puts into it; the conditions are those of the values."""
+        known = self.tables.get((frame.module.name, name), DictV(()))
+        for _, value in alts:
+            if isinstance(value, DictV) and name in self.space(frame.module) and value.items != known.items:
+                self.tables[frame.module.name, name] = value
+                self.versions[frame.module.name] = self.versions.get(frame.module.name, 0) + 1
 
     # control flow ------------------------------------------------------------------------------------------------
 

@@ -226,6 +226,11 @@ def combined(values: Iterable[Any], text: Callable[[list[str]], str], where: str
     return Sym(UNKNOWN, where)
 
 
+def each(value: Sym) -> Sym:
+    """Some element of something that config.json holds."""
+    return Sym(CONFIG, f"each({value.text})") if len(value.text) < TEXT_LIMIT else NOBODY
+
+
 def name_text(node: ast.AST) -> str:
     """Source text of a node, shortened."""
     try:

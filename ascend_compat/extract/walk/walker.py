@@ -12,7 +12,7 @@ from ascend_compat.extract.tree import Module
 from ascend_compat.extract.walk.names import Frame
 from ascend_compat.extract.walk.natives import Natives
 from ascend_compat.extract.walk.summary import Summary
-from ascend_compat.extract.walk.values import TENSOR, Code, FuncV, Obj
+from ascend_compat.extract.walk.values import TENSOR, Alts, ClassV, Code, FuncV, Obj
 from ascend_compat.extract.walk.world import World
 
 #: What a server calls on a model.
@@ -20,6 +20,10 @@ ENTRIES = (
     "forward", "compute_logits", "embed_input_ids", "get_input_embeddings", "embed_multimodal",
     "get_multimodal_embeddings", "pooler",
 )  # fmt: skip
+#: The plugin's function that fills the forward context, and its parameters that differ from step to step.
+CONTEXT = "vllm_ascend.ascend_forward_context.set_ascend_forward_context"
+NUMBERED = {"num_tokens", "num_actual_tokens", "num_tokens_across_dp", "attn_metadata", "aclgraph_runtime_mode",
+            "in_profile_run"}  # fmt: skip
 #: A call of the trees takes about twenty of the interpreter's own.
 RECURSION = 20000
 
@@ -31,6 +35,9 @@ class Walker(Natives):
         self.world = world
         super().__init__()
         self._frames: dict[str, Frame] = {}
+        self._draft: Alts | None = None
+        #: What the model runner hands to a forward pass.
+        self.context = self.fresh("vllm.forward_context:ForwardContext")
 
     def module_frame(self, module: Module) -> Frame:
         """A frame of a module's top level."""
@@ -51,12 +58,37 @@ class Walker(Natives):
         root = Summary(entry["class"], entry["at"])
         code = Code(found.fqn, module.name, node)
         frame = Frame(module, {}, (self.world.full, ()), code, root)
-        config = self.config_setting("get_current_vllm_config")
+        config = self.drafting() if entry.get("kind") == "speculative" else self.config_setting("")
         with deep():
             made = self.object(found.fqn, [], {"vllm_config": config, "prefix": self.one(TENSOR)}, frame, node)
+            self.enter_context(frame, node)
             for name in ENTRIES:
                 self._enter(made, name, frame, node)
         return root
+
+    def drafting(self) -> Alts:
+        """The configuration of a server whose draft model this is."""
+        cls = next((v.fqn for _, v in self.config_setting("") if isinstance(v, Obj) for v in [ClassV(v.cls)]), "")
+        made = self.fresh(cls, settings=True)
+        found = self.dotted("vllm.config.SpeculativeConfig")
+        drafts = self.fresh(next((v.fqn for _, v in found if isinstance(v, ClassV)), ""), settings=True)
+        model = self._field(made, "model_config", None, None)
+        drafts.attrs.update(draft_model_config=model, target_model_config=model)
+        made.attrs["speculative_config"] = self.one(drafts)
+        self._draft = self.one(made) if self._draft is None else self._draft
+        return self._draft
+
+    def enter_context(self, frame: Frame, node: ast.AST) -> None:
+        """What the plugin adds to the forward context: computed by its own function."""
+        for _, func in self.dotted(CONTEXT):
+            module = self.world.trees.module(func.code.module) if isinstance(func, FuncV) else None
+            if isinstance(func, FuncV) and module is not None:
+                env = self.bind(func, [], {"vllm_config": self.config_setting("")}, module)
+                for name in NUMBERED & env.keys():
+                    env[name] = self.one(TENSOR)
+                self.versions[module.name] = self.versions.get(module.name, 0) + 1
+                self.context.attrs.clear()
+                self.read(func.code, None, env, module)
 
     def _enter(self, made: Obj, name: str, frame: Frame, node: ast.AST) -> None:
         for _, value in self.attribute(made, name, frame, node):
