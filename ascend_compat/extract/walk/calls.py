@@ -32,7 +32,7 @@ from ascend_compat.extract.walk.values import (
 
 DEPTH = 70
 #: Parameters that never decide anything.
-IDLE = frozenset({"prefix", "layer_name", "name"})
+IDLE = frozenset({"prefix", "layer_name"})
 NUMBERS = frozenset({"int", "float", "Tensor", "torch.Tensor"})
 TRITON_MARKS = ("triton.jit", "triton.autotune", "triton.heuristics")
 LAYER = "$layer"

@@ -89,6 +89,7 @@ class Walker(Natives):
                 self.versions[module.name] = self.versions.get(module.name, 0) + 1
                 self.context.attrs.clear()
                 self.read(func.code, None, env, module)
+                self.versions[module.name] += 1
 
     def _enter(self, made: Obj, name: str, frame: Frame, node: ast.AST) -> None:
         for _, value in self.attribute(made, name, frame, node):
