@@ -20,6 +20,7 @@ from ascend_compat.extract.walk.values import (
     DictV,
     ExtV,
     FuncV,
+    Guard,
     ManyV,
     ModV,
     Obj,
@@ -83,7 +84,7 @@ class Builtins(Calls):
                     if known == key:
                         return alts  # type: ignore[no-any-return]  # values are alternatives
                 return default if not table.open else self.one(NOBODY)
-            return merged([*default, *(a for _, alts in table.items for a in alts)])
+            return self._chosen(table, args[0][0][1] if args else NOBODY, default)
         if method == "items":
             rows = tuple(((self.world.full, ()), SeqV((self.one(k), v))) for k, v in table.items)
             return self.one(ManyV(rows))
@@ -92,6 +93,22 @@ class Builtins(Calls):
         if method == "keys":
             return self.one(SeqV(tuple(self.one(k) for k, _ in table.items)))
         return self.one(table if method == "copy" else NONE)
+
+    def _chosen(self, table: DictV, key: Any, default: Alts) -> Alts:
+        """What a key that config.json holds finds: each value under the keys that lead to it."""
+        text = text_of(key) if isinstance(key, Sym) else None
+        groups: dict[Alts, list[str]] = {}
+        for known, alts in table.items:
+            groups.setdefault(alts, []).append(text_of(known) or "?")
+        if text is None or any("?" in names for names in groups.values()):
+            return merged([*default, *(a for alts in groups for a in alts)])
+        out: list[Any] = []
+        for alts, names in groups.items():
+            guard = Guard(f"{text} in ({', '.join(names)},)", True, CONFIG)
+            out.extend(((c[0], (*c[1], guard)), v) for c, v in alts)
+        every = Guard(f"{text} in ({', '.join(n for names in groups.values() for n in names)},)", False, CONFIG)
+        out.extend(((c[0], (*c[1], every) if groups else c[1]), v) for c, v in default)
+        return tuple(out)
 
     def _of_sequence(self, value: Any, method: str, args: Args, node: ast.Call, frame: Frame) -> Alts:
         if method in ("append", "extend", "insert", "add", "update") and args:

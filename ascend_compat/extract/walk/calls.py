@@ -331,7 +331,7 @@ class Calls(Statements):
         if known is None:
             known = self._objects[key] = self.fresh(fqn)
             if not binds:
-                self._fields(known, args, words)
+                self._given(known, args, words)
         for mask, func, module, env in binds:
             if self._depth <= DEPTH:
                 first = func.code.node.args.args[0].arg
@@ -344,7 +344,7 @@ class Calls(Statements):
     def born(self, made: Obj, frame: Frame, node: ast.AST) -> None:
         """Overridden by natives: an instance is complete."""
 
-    def _fields(self, made: Obj, args: Args, words: Words) -> None:
+    def _given(self, made: Obj, args: Args, words: Words) -> None:
         """Fields of a class without ``__init__``: a dataclass."""
         names = [n for cls in reversed(self.lineage(made.cls)) for n, d in self.members(cls).items()
                  if isinstance(d, ast.AnnAssign)]  # fmt: skip

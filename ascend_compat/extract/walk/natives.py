@@ -23,17 +23,20 @@ from ascend_compat.extract.walk.values import (
     ModV,
     Obj,
     SeqV,
+    conj,
     merged,
 )
 
 #: Packages whose functions hold the state of a running server or handle files: their calls are data.
 RUNTIME = (
-    "vllm.distributed", "vllm.model_executor.model_loader", "vllm.lora", "vllm.multimodal", "vllm.transformers_utils",
+    "vllm.distributed", "vllm.model_executor.model_loader", "vllm.lora", "vllm.multimodal", 
     "vllm.logger", "vllm.inputs", "vllm.engine", "vllm.v1.core", "vllm.v1.worker", "vllm.v1.engine", "vllm.v1.executor",
     "vllm.compilation", "vllm.tokenizers", "vllm.tracing", "vllm.profiler", "vllm.entrypoints", "vllm.v1.kv_offload",
     "vllm.model_executor.offloader", "vllm.model_executor.parameter", "vllm.model_executor.utils", "vllm.v1.metrics",
     "vllm_ascend.distributed", "vllm_ascend.eplb", "vllm_ascend.worker", "vllm_ascend.compilation", "vllm_ascend.lora",
     "vllm.usage", "vllm.model_executor.model_loader", "vllm_ascend.spec_decode", "vllm.v1.spec_decode",
+    "vllm.transformers_utils.config", "vllm.transformers_utils.configs", "vllm.transformers_utils.processor",
+    "vllm.transformers_utils.utils", "vllm.transformers_utils.repo_utils", "vllm.transformers_utils.dynamic_module",
 )  # fmt: skip
 ALL_REDUCE = "tensor_model_parallel_all_reduce"
 CURRENT_CONFIG = frozenset({"get_current_vllm_config", "get_current_vllm_config_or_none", "get_cached_compilation_config"})
@@ -173,35 +176,47 @@ class Natives(Builtins):
         """The platform's attention backend for what a layer asks for."""
         names = [a.arg for a in func.code.node.args.args]
         given = dict(zip(names, args, strict=False)) | words
-        asked = {key: given.get(f"use_{key}", self.one(Const.of(False))) for key in ("mla", "sparse", "compress")}
+        asked = {key: self.decided(given.get(f"use_{key}", ())) for key in ("mla", "sparse", "compress")}
         at = self.place(frame, node)
         out: list[Any] = []
         for cond, values in self.each(list(asked.values())):
             wanted = {k: bool(v.value) if isinstance(v, Const) else None for k, v in zip(asked, values, strict=True)}
             left = cond[0]
-            for row in sorted(self.world.backends, key=lambda r: "soc" not in r):
-                mask = self.world.mask(row.get("soc")) & left
-                if "soc" in row:
-                    special = mask
+            own = 0  # devices that have a table of their own do not look into the general one
+            for row in self.world.backends:
+                own |= self.world.mask(row["soc"]) if "soc" in row else 0
+            for row in self.world.backends:
+                mask = (self.world.mask(row["soc"]) if "soc" in row else self.world.full & ~own) & left
                 if not mask or not matches(row.get("key", {}), wanted):
                     continue
-                kind = " ".join(k for k, v in wanted.items() if v) or "plain"
+                kind = ", ".join(k for k, v in wanted.items() if v) or "plain"
                 saved = frame.cond
+                frame.cond = conj(saved, cond) if saved is not None else None
                 self.meet(Met("backend", kind, at, row["backend"], row["at"]), frame, mask)
                 frame.cond = saved
                 out.extend(((mask & c[0], (*cond[1], *c[1])), v) for c, v in self.dotted(row["backend"]) if mask & c[0])
                 left &= ~mask
                 if not left:
                     break
-            left = self._without_general(left, cond[0], wanted)
             if left and None not in wanted.values() and self.world.backends:
                 kind = ", ".join(k for k, v in wanted.items() if v) or "plain"
                 where = self.world.backends[0]["at"]
+                saved = frame.cond
+                frame.cond = conj(saved, cond) if saved is not None else None
                 self.meet(Met("no-backend", kind, at, by_at=where), frame, left)
+                frame.cond = saved
         return tuple(out) or self.one(NOBODY)
 
-    def _without_general(self, left: int, mask: int, wanted: Any) -> int:
-        return left
+    def decided(self, alts: Alts) -> Alts:
+        """A flag as yes or no, each under what decides it."""
+        out: list[Any] = []
+        for cond, value in alts or self.one(Const.of(False)):
+            truth = self.truth_of(value)
+            for side, answer in ((truth.yes, True), (truth.no, False)):
+                both = conj(cond, side) if side[0] else None
+                if both is not None:
+                    out.append((both, Const.of(answer)))
+        return merged(out)
 
     def _nested(self, args: Args, words: Words, frame: Frame, node: ast.AST) -> None:
         """A language model that is made by its architecture."""

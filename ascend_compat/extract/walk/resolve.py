@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Any
 
 from ascend_compat.extract.tree import Binding, Module
@@ -69,6 +70,7 @@ class Resolve(Names):
         self._codes: dict[int, Code] = {}
         self._settings: dict[str, Obj] = {}
         self._count = 0
+        self._fields: dict[tuple[str, str], Alts] = {}
         #: Dictionaries of modules as functions have filled them, and how often that happened, by module.
         self.tables: dict[tuple[str, str], DictV] = {}
         self.versions: dict[str, int] = {}
@@ -104,13 +106,13 @@ class Resolve(Names):
             mask = self.world.triton
             sides = ((mask, True), (self.world.full & ~mask, False))
             return tuple(((side, ()), Const.of(answer)) for side, answer in sides if side)
+        if name == "TYPE_CHECKING":
+            return self.one(Const.of(False))
         table = self.tables.get((module.name, name))
         if table is not None:
             return self.one(table)
         space = self.space(module)
         if name not in space and not self._starred(module, name):
-            if name == "TYPE_CHECKING":
-                return self.one(Const.of(False))
             return None
         return self.dotted(f"{module.name}.{name}")
 
@@ -123,6 +125,8 @@ class Resolve(Names):
         return known
 
     def _find(self, name: str, depth: int) -> Alts:
+        if name.endswith(".TYPE_CHECKING"):
+            return self.one(Const.of(False))
         if name.endswith(".current_platform"):
             return self.one(self.setting(PLATFORM))
         if depth > 30:
@@ -261,7 +265,8 @@ class Resolve(Names):
         if forwarded is not None:
             return forwarded
         if owner.settings:
-            return self.one(NOBODY)
+            computed = self._computed_field(owner.cls, name)
+            return computed if computed is not None else self.one(NOBODY)
         return self.one(TENSOR)
 
     def forwarded(self, owner: Obj, name: str, frame: Frame | None, node: ast.AST | None) -> Alts | None:
@@ -341,11 +346,29 @@ class Resolve(Names):
                 value = None
         if value is None or (isinstance(value, ast.Constant) and value.value is None):
             optional = annotation is not None and "None" in ast.unparse(annotation)
+            computed = self._computed_field(cls, name)
+            if computed is not None:
+                return computed
             if self._set_later(cls, name):
                 typed = self.annotated(annotation, module)
                 return typed if any(isinstance(v, Obj) for _, v in typed) else self.one(TENSOR)
             return self.one(NONE) if optional and value is not None else self.annotated(annotation, module)
         return self.value(value, self.module_frame(module))
+
+    def _computed_field(self, cls: str, name: str) -> Alts | None:
+        """A field that the class sets to what a method of its own gives, without arguments."""
+        found = self.world.trees.find_class(cls)
+        for node in ast.walk(found[1]) if found else ():
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == f"self.{name}":
+                made = node.value
+                if isinstance(made, ast.Call) and not made.args and ast.unparse(made.func).startswith("self."):
+                    frame = replace(self.module_frame(found[0]), env={"self": self.one(self.setting(cls))})
+                    known = self._fields.get((cls, name))
+                    if known is None:
+                        self._fields[cls, name] = self.one(NOBODY)  # a field that is computed from itself
+                        known = self._fields[cls, name] = self.value(made, frame)
+                    return known
+        return None
 
     def _set_later(self, cls: str, name: str) -> bool:
         """Whether the class itself assigns a field after construction."""

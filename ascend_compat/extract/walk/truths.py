@@ -10,6 +10,7 @@ from ascend_compat.extract.walk.names import Frame
 from ascend_compat.extract.walk.values import (
     CONFIG,
     DATA,
+    LONGEST,
     UNKNOWN,
     Alts,
     ClassV,
@@ -30,6 +31,7 @@ from ascend_compat.extract.walk.values import (
 
 #: Words of a test that asks for the platform or the device.
 PLATFORM_WORDS = ("current_platform", "is_310p", "device_type", "device_capability", "soc_version")
+
 
 
 class Truths(Expressions):
@@ -141,5 +143,11 @@ def _least(sides: list[Cond]) -> Cond:
         mask |= side[0]
     if not mask:
         return 0, ()
+    if len(sides) > 1 and all(side[1] for side in sides):
+        kinds = {g.kind for side in sides for g in side[1]}
+        texts = dict.fromkeys(" and ".join(f"({g})" for g in side[1]) for side in sides)
+        text = " or ".join(f"({t})" for t in texts)
+        if len(texts) > 1 and len(text) < LONGEST and kinds == {CONFIG}:
+            return mask, (Guard(text, True, CONFIG),)
     guards = min((side[1] for side in sides), key=len)
     return mask, guards

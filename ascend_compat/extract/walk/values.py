@@ -10,9 +10,11 @@ from typing import Any
 #: Kinds of what is not known: both sides happen (data), config.json decides, nobody says.
 DATA, CONFIG, UNKNOWN = "D", "C", "U"
 #: Text of a guard longer than this is not kept as an expression.
-TEXT_LIMIT = 240
+TEXT_LIMIT = 600
+#: Alternatives are joined into one text up to this length.
+LONGEST = 1500
 #: Alternatives kept for one value.
-WIDTH = 10
+WIDTH = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,18 @@ def conj(first: Cond, second: Cond) -> Cond | None:
     return mask, tuple(guards)
 
 
+def either(first: tuple[Guard, ...], second: tuple[Guard, ...]) -> tuple[Guard, ...]:
+    """Guards that hold where one of two lists does: what both have, and their rests joined by ``or``."""
+    same = tuple(g for g in first if g in second)
+    rests = [[g for g in guards if g not in same] for guards in (first, second)]
+    if not rests[0] or not rests[1] or any(g.kind != CONFIG for rest in rests for g in rest):
+        return same
+    if len(rests[0]) == len(rests[1]) == 1 and rests[0][0] == rests[1][0].inverse():
+        return same
+    text = " or ".join("(" + " and ".join(f"({g})" for g in rest) + ")" for rest in rests)
+    return (*same, Guard(text, True, CONFIG)) if len(text) <= LONGEST else same
+
+
 def merged(alts: Iterable[tuple[Cond, Any]]) -> Alts:
     """Alternatives with each value once: the same value under different guards needs the fewest of them."""
     out: dict[Any, Cond] = {}
@@ -172,9 +186,7 @@ def merged(alts: Iterable[tuple[Cond, Any]]) -> Alts:
         if known is None:
             out[value] = cond
         elif known != cond:
-            guards = known[1] if len(known[1]) <= len(cond[1]) else cond[1]
-            same = tuple(g for g in guards if g in known[1] and g in cond[1])
-            out[value] = (known[0] | cond[0], same)
+            out[value] = known[0] | cond[0], either(known[1], cond[1])
     kept = list(out.items())
     if len(kept) > WIDTH:
         kept = kept[: WIDTH - 1]
