@@ -28,6 +28,7 @@ from ascend_compat.extract.walk.values import (
     Sym,
     conj,
     merged,
+    name_text,
 )
 
 DEPTH = 70
@@ -282,7 +283,7 @@ class Calls(Statements):
     def is_kernel(self, code: Code) -> bool:
         """Whether a function is a Triton kernel."""
         marks = getattr(code.node, "decorator_list", ())
-        return any(ast.unparse(mark).startswith(TRITON_MARKS) or ast.unparse(mark) == "triton" for mark in marks)
+        return any(name_text(mark).startswith(TRITON_MARKS) or name_text(mark) == "triton" for mark in marks)
 
     def kernel(self, code: Code, frame: Frame, node: ast.AST) -> None:
         """A Triton kernel is launched: on a device without Triton none can be."""
@@ -356,7 +357,7 @@ class Calls(Statements):
         """A ``raise`` or a failing ``assert`` on this path."""
         given = node.exc if isinstance(node, ast.Raise) else node.msg
         words = " ".join(str(n.value) for n in ast.walk(given) if isinstance(n, ast.Constant)) if given else ""
-        name = ast.unparse(given.func) if isinstance(given, ast.Call) else "AssertionError"
+        name = name_text(given.func) if isinstance(given, ast.Call) else "AssertionError"
         if given is None and isinstance(node, ast.Raise):
             return
         if frame.code.fqn.endswith("CustomOp.forward_native"):

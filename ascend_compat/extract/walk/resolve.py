@@ -30,6 +30,7 @@ from ascend_compat.extract.walk.values import (
     Sym,
     conj,
     merged,
+    name_text,
 )
 
 CURRENT_PLATFORM = "vllm.platforms.current_platform"
@@ -71,6 +72,8 @@ class Resolve(Names):
         self._settings: dict[str, Obj] = {}
         self._count = 0
         self._fields: dict[tuple[str, str], Alts] = {}
+        self._stores: dict[str, dict[str, ast.expr | None]] = {}
+        self._elsewhere: dict[tuple[str, str], bool] = {}
         #: Dictionaries of modules as functions have filled them, and how often that happened, by module.
         self.tables: dict[tuple[str, str], DictV] = {}
         self.versions: dict[str, int] = {}
@@ -212,13 +215,18 @@ class Resolve(Names):
 
     def _assigned_elsewhere(self, module: Module, name: str) -> bool:
         """A global that one function sets for others: what it holds when they run is not known."""
+        known = self._elsewhere.get((module.name, name))
+        if known is not None:
+            return known
         users = [
             node
             for node in module.tree.body
             if isinstance(node, ast.FunctionDef)
             and any(isinstance(n, ast.Global) and name in n.names for n in ast.walk(node))
         ]
-        return len(users) > 1 or any(not any(isinstance(n, ast.Return) for n in ast.walk(u)) for u in users)
+        silent = any(not any(isinstance(n, ast.Return) for n in ast.walk(u)) for u in users)
+        known = self._elsewhere[module.name, name] = len(users) > 1 or silent
+        return known
 
     def code(self, module: Module, node: Any, fqn: str, cls: str = "") -> Code:
         """The one code object of a definition."""
@@ -299,7 +307,7 @@ class Resolve(Names):
         assert found is not None
         module = found[0]
         if isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            marks = {ast.unparse(d).rpartition(".")[2].partition("(")[0] for d in definition.decorator_list}
+            marks = {name_text(d).rpartition(".")[2].partition("(")[0] for d in definition.decorator_list}
             code = self.code(module, definition, f"{home}.{name}", home)
             if marks & {"property", "cached_property"} and isinstance(bound, Obj):
                 if frame is None:
@@ -357,26 +365,33 @@ class Resolve(Names):
 
     def _computed_field(self, cls: str, name: str) -> Alts | None:
         """A field that the class sets to what a method of its own gives, without arguments."""
+        made = self._stored(cls).get(name)
+        if not isinstance(made, ast.Call) or made.args or not name_text(made.func).startswith("self."):
+            return None
+        known = self._fields.get((cls, name))
         found = self.world.trees.find_class(cls)
-        for node in ast.walk(found[1]) if found else ():
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == f"self.{name}":
-                made = node.value
-                if isinstance(made, ast.Call) and not made.args and ast.unparse(made.func).startswith("self."):
-                    frame = replace(self.module_frame(found[0]), env={"self": self.one(self.setting(cls))})
-                    known = self._fields.get((cls, name))
-                    if known is None:
-                        self._fields[cls, name] = self.one(NOBODY)  # a field that is computed from itself
-                        known = self._fields[cls, name] = self.value(made, frame)
-                    return known
-        return None
+        if known is None and found is not None:
+            self._fields[cls, name] = self.one(NOBODY)  # a field that is computed from itself
+            frame = replace(self.module_frame(found[0]), env={"self": self.one(self.setting(cls))})
+            known = self._fields[cls, name] = self.value(made, frame)
+        return known
+
+    def _stored(self, cls: str) -> dict[str, ast.expr | None]:
+        """Attributes that methods of a class assign to ``self``, with the last value."""
+        known = self._stores.get(cls)
+        if known is None:
+            known = self._stores[cls] = {}
+            found = self.world.trees.find_class(cls)
+            for node in ast.walk(found[1]) if found else ():
+                targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+                for target in targets:
+                    if isinstance(target, ast.Attribute) and isinstance(target.ctx, ast.Store):
+                        known[target.attr] = getattr(node, "value", None)
+        return known
 
     def _set_later(self, cls: str, name: str) -> bool:
         """Whether the class itself assigns a field after construction."""
-        found = self.world.trees.find_class(cls)
-        return found is not None and any(
-            isinstance(n, ast.Attribute) and n.attr == name and isinstance(n.ctx, ast.Store)
-            for n in ast.walk(found[1])
-        )
+        return name in self._stored(cls)
 
     def annotated(self, annotation: ast.expr | None, module: Module) -> Alts:
         """A value of an annotated type: settings of a configuration class, else data or nobody's guess."""

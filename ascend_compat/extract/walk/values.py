@@ -13,6 +13,8 @@ DATA, CONFIG, UNKNOWN = "D", "C", "U"
 TEXT_LIMIT = 600
 #: Alternatives are joined into one text up to this length.
 LONGEST = 1500
+#: Where a node keeps its text.
+WRITTEN = "written"
 #: Alternatives kept for one value.
 WIDTH = 14
 
@@ -244,9 +246,13 @@ def each(value: Sym) -> Sym:
 
 
 def name_text(node: ast.AST) -> str:
-    """Source text of a node, shortened."""
-    try:
-        made = ast.unparse(node)
-    except (RecursionError, ValueError):
-        return ""
-    return made if len(made) <= TEXT_LIMIT else made[: TEXT_LIMIT - 3] + "..."
+    """Source text of a node, shortened; kept with the node, as writing it out takes longer than reading it."""
+    made: str | None = node.__dict__.get(WRITTEN)
+    if made is None:
+        try:
+            made = ast.unparse(node)
+        except (RecursionError, ValueError):
+            made = ""
+        made = made if len(made) <= TEXT_LIMIT else made[: TEXT_LIMIT - 3] + "..."
+        node.__dict__[WRITTEN] = made
+    return made
