@@ -258,7 +258,12 @@ class Builtins(Calls):
         """Classes of the second argument of ``isinstance``."""
         out: list[Any] = []
         for cond, value in alts:
-            out.extend(a for item in value.items for a in item) if isinstance(value, SeqV) else out.append((cond, value))
+            if isinstance(value, SeqV):
+                out.extend(a for item in value.items for a in item)
+            elif isinstance(value, ManyV):
+                out.extend(value.items)
+            else:
+                out.append((cond, value))
         return out
 
     def _is(self, value: Any, cls: Any) -> bool | None:

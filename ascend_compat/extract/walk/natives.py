@@ -52,6 +52,10 @@ REPLACEABLE = ("CustomOp", "PluggableLayer")
 class Natives(Builtins):
     """Known functions."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: dict[Any, Obj] = {}
+
     def native(self, name: str, args: Args, words: Words, frame: Frame, node: ast.AST) -> Alts | None:
         """A call of something outside the trees."""
         if name.startswith("builtins."):
@@ -132,6 +136,8 @@ class Natives(Builtins):
             made = self.dotted("vllm_ascend.ascend_config.AscendConfig")
             return merged(a for _, cls in made for a in self.instance(cls, [self.config_setting("")], {}, frame, node)
                           if isinstance(cls, ClassV))  # fmt: skip
+        if name.endswith("VllmConfig.with_hf_config") and args:
+            return self._with_config(args[0])
         if name == "get_attn_backend":
             return self.backend(func, args, words, frame, node)
         if name in NESTED:
@@ -144,10 +150,19 @@ class Natives(Builtins):
         if name == "vllm_version_is" and args and isinstance(args[0][0][1], Const):
             return self.one(Const.of(str(args[0][0][1].value) == self.world.vllm_version))
         if module.startswith(RUNTIME):
-            if name == ALL_REDUCE:
-                self.meet(Met("all-reduce", name, self.place(frame, node)), frame)
+            if name == ALL_REDUCE and frame.self_ is not None and self._unreduced(frame.self_):
+                self.meet(Met("all-reduce", frame.self_.cls, self.place(frame, node)), frame)
             return self.passed(args)
         return None
+
+    def _unreduced(self, owner: Obj) -> bool:
+        """Whether a module holds experts that leave the reduction to it."""
+        parts = [v for alts in owner.attrs.values() for _, v in alts if isinstance(v, Obj) and not v.settings]
+        return any(
+            self.inherits(part.cls, "FusedMoE")
+            and any(v == Const.of(False) for _, v in part.attrs.get("reduce_results", ()))
+            for part in parts
+        )
 
     def config_setting(self, name: str) -> Alts:
         """The configuration of the running server, or a part of it."""
@@ -157,6 +172,20 @@ class Natives(Builtins):
             return self.one(NOBODY)
         made = self.setting(cls)
         return self._field(made, "compilation_config", None, None) if "compilation" in name else self.one(made)
+
+    def _with_config(self, alts: Alts) -> Alts:
+        """The server's configuration with another part of config.json as the model's."""
+        out: list[Any] = []
+        for cond, config in alts:
+            known = self._parts.get(config)
+            for _, base in self.config_setting("") if known is None else ():
+                model = self._field(base, "model_config", None, None)[0][1]
+                part, known = self.fresh(model.cls, settings=True), self.fresh(base.cls, settings=True)
+                part.attrs.update(hf_config=self.one(config), hf_text_config=self.one(config))
+                known.attrs["model_config"] = self.one(part)
+                self._parts[config] = known
+            out.append((cond, known))
+        return merged(out)
 
     def by_device(self, answers: list[Any]) -> Alts:
         """One constant for each device."""

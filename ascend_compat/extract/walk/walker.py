@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,7 +49,11 @@ class Walker(Natives):
             known = self._frames[module.name] = Frame(module, {}, (self.world.full, ()), code, summary)
         return known
 
-    def architecture(self, entry: dict[str, Any]) -> Summary | None:
+    def reset(self) -> None:
+        """After a walk that stopped halfway."""
+        self._depth = 0
+
+    def architecture(self, entry: Mapping[str, Any]) -> Summary | None:
         """The root of an architecture; ``None`` when its class is not in the trees."""
         found = self.world.trees.locate(f"{entry['module']}.{entry['class']}")
         if found.module is None or not isinstance(found.node, ast.ClassDef):
