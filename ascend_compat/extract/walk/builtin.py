@@ -83,7 +83,7 @@ class Builtins(Calls):
                 for known, alts in table.items:
                     if known == key:
                         return alts  # type: ignore[no-any-return]  # values are alternatives
-                return default if not table.open else self.one(NOBODY)
+                return default if not table.open else merged([*default, *self.one(TENSOR)])
             return self._chosen(table, args[0][0][1] if args else NOBODY, default)
         if method == "items":
             rows = tuple(((self.world.full, ()), SeqV((self.one(k), v))) for k, v in table.items)

@@ -37,6 +37,8 @@ IDLE = frozenset({"prefix", "layer_name"})
 NUMBERS = frozenset({"int", "float", "Tensor", "torch.Tensor"})
 TRITON_MARKS = ("triton.jit", "triton.autotune", "triton.heuristics")
 LAYER = "$layer"
+#: Keyword arguments that a call may give besides those it names.
+REST = "**"
 Args = list[Alts]
 Words = dict[str, Alts]
 
@@ -104,6 +106,8 @@ class Calls(Statements):
             for cond, value in self.value(word.value, frame):
                 if isinstance(value, DictV):
                     words.update({str(k.value): v for k, v in value.items if isinstance(k, Const)})
+                    if value.open:
+                        words[REST] = self.one(TENSOR)
         special = self.syntax(node, args, frame)
         if special is not None:
             return special
@@ -241,6 +245,8 @@ class Calls(Statements):
                 env[param.arg] = self.coarse(words[param.arg], param)
             else:
                 env[param.arg] = self.missing(param, default, module)
+                if REST in words and default is not None:
+                    env[param.arg] = merged([*env[param.arg], *self.one(TENSOR)])
         for param, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
             env[param.arg] = (
                 self.coarse(words[param.arg], param) if param.arg in words else self.missing(param, default, module)
@@ -250,8 +256,8 @@ class Calls(Statements):
             env[spec.vararg.arg] = self.one(SeqV(tuple(self.coarse(a, None) for a in rest)))
         if spec.kwarg is not None:
             known = {p.arg for p in (*names, *spec.kwonlyargs)}
-            rest_words = sorted((k, self.coarse(v, None, k)) for k, v in words.items() if k not in known)
-            env[spec.kwarg.arg] = self.one(DictV(tuple((Const.of(k), v) for k, v in rest_words)))
+            rest_words = sorted((k, self.coarse(v, None, k)) for k, v in words.items() if k not in known | {REST})
+            env[spec.kwarg.arg] = self.one(DictV(tuple((Const.of(k), v) for k, v in rest_words), REST in words))
         return env
 
     def missing(self, param: ast.arg, default: ast.expr | None, module: Any) -> Alts:
@@ -299,7 +305,7 @@ class Calls(Statements):
         """Make an instance, of the class that the plugin puts in place of this one."""
         if self.inherits(cls.fqn, "Exception", "BaseException", "ValueError", "RuntimeError"):
             return self.one(TENSOR)
-        if self.inherits(cls.fqn, "Enum", "IntEnum", "Flag", "Protocol", "TypedDict"):
+        if self.inherits(cls.fqn, "Enum", "IntEnum", "Flag", "TypedDict"):
             return self.one(NOBODY)
         out: list[tuple[Cond, Any]] = []
         saved = frame.cond

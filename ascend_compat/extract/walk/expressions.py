@@ -153,7 +153,7 @@ class Expressions(Resolve):
             for known, alts in table.items:
                 if known == key:
                     return alts  # type: ignore[no-any-return]  # values are alternatives
-            return self.one(NOBODY)
+            return self.one(TENSOR if table.open else NOBODY)
         text = text_of(key) if isinstance(key, Sym) else None
         out: list[tuple[Cond, Any]] = []
         for known, alts in table.items:
@@ -313,6 +313,7 @@ class Expressions(Resolve):
                 inner = value.items
             elif isinstance(value, DictV):
                 inner = [((self.world.full, ()), key) for key, _ in value.items]
+                inner += self.one(TENSOR) if value.open else ()
             elif isinstance(value, Sym) and value.kind == CONFIG:
                 inner = self.one(each(value))
             elif isinstance(value, Obj) and "items" in value.attrs:

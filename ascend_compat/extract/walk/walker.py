@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ascend_compat.extract.tree import Module
+from ascend_compat.extract.walk.calls import REST
 from ascend_compat.extract.walk.names import Frame
 from ascend_compat.extract.walk.natives import Natives
 from ascend_compat.extract.walk.summary import Summary
@@ -98,7 +99,7 @@ class Walker(Natives):
     def _enter(self, made: Obj, name: str, frame: Frame, node: ast.AST) -> None:
         for _, value in self.attribute(made, name, frame, node):
             if isinstance(value, (FuncV, Obj)):
-                self.call(value, [], {}, frame, node)
+                self.call(value, [], {REST: self.one(TENSOR)}, frame, node)
 
     def born(self, made: Obj, frame: Frame, node: ast.AST) -> None:
         """Nothing more to do."""
