@@ -107,8 +107,8 @@ class Builtins(Calls):
             guard = Guard(f"{text} in ({', '.join(names)},)", True, CONFIG)
             out.extend(((c[0], (*c[1], guard)), v) for c, v in alts)
         every = Guard(f"{text} in ({', '.join(n for names in groups.values() for n in names)},)", False, CONFIG)
-        out.extend(((c[0], (*c[1], every) if groups else c[1]), v) for c, v in default)
-        return tuple(out)
+        first = [((c[0], (*c[1], every) if groups else c[1]), v) for c, v in default]
+        return merged([*first, *out])
 
     def _of_sequence(self, value: Any, method: str, args: Args, node: ast.Call, frame: Frame) -> Alts:
         if method in ("append", "extend", "insert", "add", "update") and args:

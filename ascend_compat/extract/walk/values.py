@@ -191,11 +191,10 @@ def merged(alts: Iterable[tuple[Cond, Any]]) -> Alts:
             out[value] = known[0] | cond[0], either(known[1], cond[1])
     kept = list(out.items())
     if len(kept) > WIDTH:
-        kept = kept[: WIDTH - 1]
-        full = 0
-        for cond, _ in alts:
-            full |= cond[0]
-        kept.append((NOBODY, (full, ())))
+        rest = kept[WIDTH - 1][1]
+        for _, cond in kept[WIDTH:]:
+            rest = rest[0] | cond[0], either(rest[1], cond[1])
+        kept = [*kept[: WIDTH - 1], (NOBODY, rest)]
     return tuple((cond, value) for value, cond in kept)
 
 
