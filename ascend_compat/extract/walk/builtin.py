@@ -301,6 +301,26 @@ class Builtins(Calls):
     def _b_type(self, args: Args, frame: Frame, node: ast.AST) -> Alts:
         return tuple((c, ClassV(v.cls) if isinstance(v, Obj) else NOBODY) for c, v in args[0])
 
+    def _b_all(self, args: Args, frame: Frame, node: ast.AST) -> Alts:
+        return self._quantified(args[0], "and")
+
+    def _b_any(self, args: Args, frame: Frame, node: ast.AST) -> Alts:
+        return self._quantified(args[0], "or")
+
+    def _quantified(self, alts: Alts, word: str) -> Alts:
+        """``all`` and ``any`` of items that are known one by one."""
+        out: list[Any] = []
+        for cond, value in alts:
+            items = value.items if isinstance(value, ManyV) else [a for i in value.items for a in i] if isinstance(value, SeqV) else None
+            if items is None or any(c[1] for c, _ in items):
+                out.append((cond, TENSOR))
+            elif all(isinstance(v, Const) for _, v in items):
+                truths = [bool(v.value) for _, v in items]
+                out.append((cond, Const.of(all(truths) if word == "and" else any(truths))))
+            else:
+                out.append((cond, combined([v for _, v in items], lambda t: "(" + f" {word} ".join(t) + ")", word)))
+        return merged(out)
+
     def _b_range(self, args: Args, frame: Frame, node: ast.AST) -> Alts:
         return self.one(ManyV(self.one(TENSOR)))
 

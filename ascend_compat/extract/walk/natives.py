@@ -29,7 +29,7 @@ from ascend_compat.extract.walk.values import (
 
 #: Packages whose functions hold the state of a running server or handle files: their calls are data.
 RUNTIME = (
-    "vllm.distributed", "vllm.model_executor.model_loader", "vllm.lora", "vllm.multimodal", 
+    "vllm.distributed", "vllm.model_executor.model_loader", "vllm.lora", "vllm.multimodal",
     "vllm.logger", "vllm.inputs", "vllm.engine", "vllm.v1.core", "vllm.v1.worker", "vllm.v1.engine", "vllm.v1.executor",
     "vllm.compilation", "vllm.tokenizers", "vllm.tracing", "vllm.profiler", "vllm.entrypoints", "vllm.v1.kv_offload",
     "vllm.model_executor.offloader", "vllm.model_executor.parameter", "vllm.model_executor.utils", "vllm.v1.metrics",

@@ -10,8 +10,6 @@ from ascend_compat.extract.walk.names import Frame
 from ascend_compat.extract.walk.values import (
     CONFIG,
     DATA,
-    LONGEST,
-    UNKNOWN,
     Alts,
     ClassV,
     Cond,
@@ -26,6 +24,7 @@ from ascend_compat.extract.walk.values import (
     SeqV,
     Sym,
     Truth,
+    either,
     name_text,
 )
 
@@ -78,30 +77,9 @@ class Truths(Expressions):
             if saved is not None:
                 frame.cond = (saved[0] & side[0], (*saved[1], *(g for g in guards if g not in saved[1])))
         frame.cond = saved
-        no = self._any(fails)
+        no = _least(fails)
         made = Truth(yes if yes[0] else (0, ()), no, platform)
         return made.inverse() if either else made
-
-    def _any(self, fails: list[Cond]) -> Cond:
-        """One of several conditions."""
-        mask = 0
-        for side in fails:
-            mask |= side[0]
-        if not fails:
-            return 0, ()
-        decided = 0
-        for side in fails:
-            if not side[1]:
-                decided |= side[0]
-        if decided == mask:
-            return mask, ()
-        open_ones = [side for side in fails if side[1]]
-        if decided or len(open_ones) == 1:
-            return mask, open_ones[0][1] if len(fails) == 1 else ()
-        texts = [" and ".join(str(g) for g in side[1]) for side in open_ones]
-        kinds = {g.kind for side in open_ones for g in side[1]}
-        made = " or ".join(f"({t})" for t in texts)
-        return mask, (Guard(made, True, UNKNOWN if UNKNOWN in kinds else CONFIG),)
 
     def _over(self, alts: Alts, test: ast.expr) -> Truth:
         """The truth of alternatives together."""
@@ -137,17 +115,13 @@ class Truths(Expressions):
 
 
 def _least(sides: list[Cond]) -> Cond:
-    """Any of several conditions, by the one with the fewest guards."""
+    """Any of several conditions."""
     mask = 0
     for side in sides:
         mask |= side[0]
     if not mask:
         return 0, ()
-    if len(sides) > 1 and all(side[1] for side in sides):
-        kinds = {g.kind for side in sides for g in side[1]}
-        texts = dict.fromkeys(" and ".join(f"({g})" for g in side[1]) for side in sides)
-        text = " or ".join(f"({t})" for t in texts)
-        if len(texts) > 1 and len(text) < LONGEST and kinds == {CONFIG}:
-            return mask, (Guard(text, True, CONFIG),)
-    guards = min((side[1] for side in sides), key=len)
+    guards = sides[0][1]
+    for side in sides[1:]:
+        guards = either(guards, side[1])
     return mask, guards

@@ -172,12 +172,13 @@ def either(first: tuple[Guard, ...], second: tuple[Guard, ...]) -> tuple[Guard, 
     """Guards that hold where one of two lists does: what both have, and their rests joined by ``or``."""
     same = tuple(g for g in first if g in second)
     rests = [[g for g in guards if g not in same] for guards in (first, second)]
-    if not rests[0] or not rests[1] or any(g.kind != CONFIG for rest in rests for g in rest):
+    if not rests[0] or not rests[1]:
         return same
     if len(rests[0]) == len(rests[1]) == 1 and rests[0][0] == rests[1][0].inverse():
         return same
     text = " or ".join("(" + " and ".join(f"({g})" for g in rest) + ")" for rest in rests)
-    return (*same, Guard(text, True, CONFIG)) if len(text) <= LONGEST else same
+    decidable = any(g.kind == CONFIG for rest in rests for g in rest)
+    return (*same, Guard(text, True, CONFIG if decidable else UNKNOWN)) if len(text) <= LONGEST else same
 
 
 def merged(alts: Iterable[tuple[Cond, Any]]) -> Alts:
