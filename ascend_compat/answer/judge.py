@@ -21,6 +21,7 @@ from ascend_compat.knowledge.gates import verdict_of
 from ascend_compat.knowledge.graph import build_graph
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.match import Match, match
+from ascend_compat.knowledge.operator_findings import operator_findings
 from ascend_compat.memory.findings import memory_findings
 from ascend_compat.memory.plan import make_plan
 from ascend_compat.memory.rules import MemoryRules, load_memory_rules
@@ -85,6 +86,7 @@ def judge(
         *facts.problems,
         *profile.findings,
         *graph_findings(graph),
+        *operator_findings(pack, facts, profile, target, launch),
         *defect_findings(rules, Facts(pack, facts, profile, found, target, launch, layout)),
         *memory_findings(plan, target, launch),
     )

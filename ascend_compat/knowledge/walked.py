@@ -43,6 +43,8 @@ class Walked:
         self.section = section
         self.bit = 1 << section["socs"].index(soc) if soc in section["socs"] else 0
         self.unwalked: list[str] = []
+        #: Where the architecture that was asked for is registered.
+        self.at: str | None = None
 
     def uses(self, architecture: str, config: Mapping[str, Any], depth: int = 0) -> list[Use]:
         """Meetings of an architecture and of the language models it makes, certain ones first."""

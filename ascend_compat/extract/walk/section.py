@@ -50,7 +50,7 @@ class Tables:
         guards = [g for g in found.cond[1] if failing or g.kind == CONFIG]
         signed = tuple(sorted(self._guard(g.kind, g.text, g.holds) for g in guards))
         kind = "refused" if met.kind == "raise" else met.kind
-        at = met.at if failing else ""  # where a working one is made is said by the architecture's own modules
+        at = met.at if failing or met.kind == "plugin-op" else ""  # where a working one is made is said by the architecture's own modules
         thing = self.index("things", (kind, met.name, at, met.by, met.by_at, met.note))
         step = self.step(found.way) if failing else -1
         return self.index("uses", (thing, found.cond[0] & self.full, signed, int(found.data), step))
@@ -74,7 +74,7 @@ def extract_operators(
     trees: Trees, architectures: Mapping[str, Mapping[str, Any]], known: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """``{socs, guards, things, steps, uses, architectures}``.
+    """``{socs, triton, guards, things, steps, uses, architectures}``.
 
     ``things`` are ``[kind, name, at, by, by_at, note]``; ``guards`` ``[kind, text]`` with kind ``C`` (config.json
     decides) or ``U`` (nobody does); ``steps`` ``[at, function, step before]``; ``uses`` ``[thing, devices as bits of
@@ -90,7 +90,8 @@ def extract_operators(
         if root is not None:
             uses = (tables.use(found) for found in reach(root))
             out[name] = sorted({use for use in uses if use is not None})
-    return {"socs": list(world.socs), **tables.out(), "architectures": out}
+    triton = [soc for index, soc in enumerate(world.socs) if world.triton >> index & 1]
+    return {"socs": list(world.socs), "triton": triton, **tables.out(), "architectures": out}
 
 
 def walk(walker: Walker, name: str, entry: Mapping[str, Any], trees: Trees) -> Summary | None:
