@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,26 @@ from ascend_compat import __version__
 from ascend_compat.answer import document
 from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.answer.launch import launch_part
-from ascend_compat.answer.remedies import Candidate, alternative_rows, best_action, precisions, remedy_rows, targets
+from ascend_compat.answer.matrix import first_rows, grouped, judged_rows
+from ascend_compat.answer.remedies import candidates
+from ascend_compat.answer.remedy_rows import alternative_rows, best_action, remedy_rows
+from ascend_compat.answer.shared import Shared
 from ascend_compat.checkpoint.collect import read_checkpoint
 from ascend_compat.classify.profile import classify
 from ascend_compat.core import report as doc
+from ascend_compat.core.collector import paused
 from ascend_compat.core.finding import Message
+from ascend_compat.core.matrix import MatrixDocument
 from ascend_compat.core.target import LaunchProfile, Soc
 from ascend_compat.core.verdict import Verdict
-from ascend_compat.errors import UsageError
+from ascend_compat.errors import RuleError, UsageError
+from ascend_compat.extract.progress import Progress, silent
 from ascend_compat.knowledge.features import features
 from ascend_compat.knowledge.gates import gates
 from ascend_compat.knowledge.load import Rules, read_pack
 from ascend_compat.knowledge.operators import operator_table
 from ascend_compat.location import rules_directory
-from ascend_compat.memory.soc import load_socs, resolve_soc
+from ascend_compat.memory.soc import load_soc_rules, load_socs, resolve_soc
 from ascend_compat.source.spec import open_source
 
 
@@ -57,9 +64,46 @@ def analyze(
     known = Rules(rules_directory(rules))
     pack = load_target(known, target)
     device = resolve_soc(soc, npu_memory, known.directory / "curated")
-    facts = read_checkpoint(open_source(str(model), offline=offline))
-    found = judge(pack, known, facts, classify(facts), device, profile or LaunchProfile())
-    return _report(found, known)
+    with paused():
+        facts = read_checkpoint(open_source(str(model), offline=offline))
+        shared = Shared(known)
+        found = judge(pack, known, facts, classify(facts), device, profile or LaunchProfile(), shared)
+        return _report(found, shared)
+
+
+def matrix(
+    model: str | Path,
+    *,
+    target: str | Path | None = None,
+    soc: str | None = None,
+    npu_memory: str | float | None = None,
+    profile: LaunchProfile | None = None,
+    rules: str | Path | None = None,
+    offline: bool = False,
+    progress: Progress = silent,
+) -> MatrixDocument:
+    """Every packed release x every SoC; ``target`` and ``soc`` narrow it to one row or column.
+
+    Arguments and errors are those of :func:`analyze`. A pack that can't be read is a row of its own that says so.
+    """
+    known = Rules(rules_directory(rules))
+    names = known.releases() if target is None else [str(target)]
+    if not names:
+        raise RuleError(f"no packs under {known.directory / 'packs'}", "build one: ascend-compat rules build")
+    curated = known.directory / "curated"
+    rows = [row.name for row in load_soc_rules(curated) if row.memory_bytes or npu_memory is not None]
+    devices = [resolve_soc(name, npu_memory, curated) for name in ([soc] if soc is not None else rows)]
+    releases = [(name, partial(load_target, known, name if target is None else target)) for name in names]
+    with paused():
+        facts = read_checkpoint(open_source(str(model), offline=offline))
+        judged = judged_rows(releases, devices, known, facts, classify(facts), profile or LaunchProfile(), progress)
+    return MatrixDocument(
+        tool_version=__version__,
+        model=str(model),
+        socs=[device.name for device in devices],
+        rows=grouped(judged),
+        first=first_rows(judged, devices),
+    )
 
 
 def list_targets(rules: str | Path | None = None) -> list[tuple[str, Path]]:
@@ -121,8 +165,8 @@ def _built(source: str) -> dict[str, Any]:
         raise Unpaired(str(error), f"build it with: {command}, and pass FILE as --target") from None
 
 
-def _report(found: Judgement, rules: Rules) -> Report:
-    candidates = _candidates(found, rules)
+def _report(found: Judgement, shared: Shared) -> Report:
+    others = candidates(found, shared, _socs(shared.rules, found.target.soc))
     stages = gates(found.findings)
     draft = found.match.draft
     return Report(
@@ -131,7 +175,7 @@ def _report(found: Judgement, rules: Rules) -> Report:
         target=document.target_part(found.target),
         verdict=found.verdict,
         summary=document.text(_summary(found)),
-        findings=[document.finding(item, best_action(candidates)) for item in found.findings],
+        findings=[document.finding(item, best_action(others)) for item in found.findings],
         architecture=document.architecture_part(found.profile, found.pack),
         quantization=document.quantization_part(found.profile, found.match, found.findings),
         mtp=document.mtp_part(found.profile, found.pack, draft),
@@ -149,24 +193,15 @@ def _report(found: Judgement, rules: Rules) -> Report:
             doc.FeatureRow(feature=row.name, status=row.status, reason=document.text(row.reason))
             for row in features(found.pack, found.profile, found.target, draft)
         ],
-        memory=document.memory_part(found.plan, alternative_rows(candidates)),
+        memory=document.memory_part(found.plan, alternative_rows(others)),
         gates=[
             doc.GateRow(stage=gate.stage, prediction=gate.prediction, reason=document.text(gate.reason))
             for gate in stages
         ],
         launch=launch_part(found),
-        remedies=remedy_rows(candidates) if found.verdict is not Verdict.COMPATIBLE else [],
+        remedies=remedy_rows(others) if found.verdict is not Verdict.COMPATIBLE else [],
         limits=[document.text(Message(name)) for name in ("limit.static", "limit.operators", "limit.memory")],
     )
-
-
-def _candidates(found: Judgement, rules: Rules) -> list[Candidate]:
-    if not found.facts.has_weights:
-        return []
-    out = precisions(found, rules)
-    if found.verdict is not Verdict.COMPATIBLE:
-        out.extend(targets(found, rules, _socs(rules, found.target.soc)))
-    return out
 
 
 def _socs(rules: Rules, own: Soc) -> list[Soc]:

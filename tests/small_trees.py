@@ -25,7 +25,10 @@ class Platform:
     def get_device_capability(cls, device_id=0):
         return None
 """,
-    "vllm/config/__init__.py": "",
+    "vllm/config/__init__.py": """
+from vllm.config.model import ModelConfig
+from vllm.config.vllm import VllmConfig
+""",
     "vllm/config/model.py": """
 from vllm.model_executor.layers import quantization as registry
 from vllm.platforms import current_platform
@@ -216,3 +219,21 @@ def write_trees(root: Path, changes: dict[str, tuple[str, str]] | None = None) -
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, encoding="utf-8")
     return root / "ascend", root / "engine"
+
+
+def write_files(root: Path, files: dict[str, str]) -> tuple[Path, Path]:
+    """The two trees under ``root``, with ``files`` in the place of theirs or beside them."""
+    for name, content in {**VLLM, **ASCEND, **files}.items():
+        path = root / ("ascend" if name.startswith("vllm_ascend") else "engine") / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    return root / "ascend", root / "engine"
+
+
+def changed(name: str, *changes: tuple[str, str]) -> dict[str, str]:
+    """One file of the small trees with some of its text replaced."""
+    text = {**VLLM, **ASCEND}[name]
+    for old, new in changes:
+        assert old in text, f"{old!r} is not in {name}"
+        text = text.replace(old, new)
+    return {name: text}

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
+from ascend_compat.answer.shared import Shared
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Finding, Param
 from ascend_compat.core.plan import MemoryPlan
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Soc, Target
-from ascend_compat.core.verdict import Verdict
+from ascend_compat.core.verdict import Severity, Verdict
 from ascend_compat.knowledge.condition_facts import Facts
 from ascend_compat.knowledge.defects import defect_findings
 from ascend_compat.knowledge.findings import graph_findings
 from ascend_compat.knowledge.gates import verdict_of
 from ascend_compat.knowledge.graph import build_graph
 from ascend_compat.knowledge.load import Rules
-from ascend_compat.knowledge.match import Match, match
+from ascend_compat.knowledge.match import Match
+from ascend_compat.knowledge.modules import ModuleTree
 from ascend_compat.knowledge.operator_findings import operator_findings
+from ascend_compat.knowledge.outcomes import Startup
 from ascend_compat.memory.findings import memory_findings
-from ascend_compat.memory.plan import make_plan
-from ascend_compat.memory.rules import MemoryRules, load_memory_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +41,12 @@ class Judgement:
     verdict: Verdict
 
 
-@lru_cache(maxsize=4)
-def _memory_rules(directory: Path) -> MemoryRules:
-    """The memory rules of a rules directory, read once: a search for remedies judges many times."""
-    return load_memory_rules(directory / "curated" / "memory.toml")
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A replay that ended at its first blocker: it can't become a yes, whatever the stages after it would find."""
+
+    match: Match
+    findings: tuple[Finding, ...]
 
 
 def make_target(pack: Mapping[str, Any], soc: Soc) -> Target:
@@ -74,13 +75,51 @@ def judge(
     profile: ModelProfile,
     soc: Soc,
     launch: LaunchProfile,
+    shared: Shared | None = None,
 ) -> Judgement:
     """Run every stage that follows the reading of the checkpoint."""
     target = make_target(pack, soc)
-    found = match(pack, rules, facts, profile, target, launch)
+    shared = shared or Shared(rules)
+    return _judged(pack, shared, facts, profile, target, launch, shared.match(pack, facts, profile, target, launch))
+
+
+def attempt(
+    pack: Mapping[str, Any],
+    facts: CheckpointFacts,
+    profile: ModelProfile,
+    soc: Soc,
+    launch: LaunchProfile,
+    shared: Shared,
+) -> Judgement | Refusal:
+    """As :func:`judge`, but the first module that blocks ends it: before other modules and the memory plan."""
+    target = make_target(pack, soc)
+
+    def blockers(found: Match) -> tuple[Finding, ...]:
+        graph = build_graph(pack, shared.rules, facts, profile, target, found)
+        return tuple(f for f in graph_findings(graph) if f.severity is Severity.BLOCKER)
+
+    if profile.architecture not in pack.get("architectures", {}):  # no replay is needed to see that
+        unknown = Match(ModuleTree(pack, ""), Startup())
+        return Refusal(unknown, blockers(unknown))
+    found = shared.match(pack, facts, profile, target, launch, lambda partial: bool(blockers(partial)))
+    stopped = blockers(found)
+    if stopped:
+        return Refusal(found, stopped)
+    return _judged(pack, shared, facts, profile, target, launch, found)
+
+
+def _judged(
+    pack: Mapping[str, Any],
+    shared: Shared,
+    facts: CheckpointFacts,
+    profile: ModelProfile,
+    target: Target,
+    launch: LaunchProfile,
+    found: Match,
+) -> Judgement:
+    rules = shared.rules
     graph = build_graph(pack, rules, facts, profile, target, found)
-    memory_rules = _memory_rules(rules.directory)
-    plan = make_plan(facts, profile, target, launch, memory_rules, pack.get("defaults", {}))
+    plan = shared.plan(*shared.loaded(facts, profile, found), target, launch, pack.get("defaults", {}))
     layout = plan.studied.layout if plan.studied else None
     findings = (
         *facts.problems,
@@ -90,8 +129,13 @@ def judge(
         *defect_findings(rules, Facts(pack, facts, profile, found, target, launch, layout)),
         *memory_findings(plan, target, launch),
     )
-    ordered = tuple(sorted(merge(findings), key=lambda f: (-f.severity.rank, f.undetermined, f.code)))
+    ordered = tuple(sorted(merge(findings), key=_weight))
     return Judgement(pack, facts, profile, target, launch, found, plan, ordered, verdict_of(ordered))
+
+
+def _weight(finding: Finding) -> tuple[int, bool, bool, str]:
+    """Blockers first, and among them what is certain and no flag removes: it decides the verdict."""
+    return (-finding.severity.rank, finding.undetermined, finding.conditional, finding.code)
 
 
 def merge(findings: tuple[Finding, ...]) -> list[Finding]:

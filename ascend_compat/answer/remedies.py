@@ -1,136 +1,225 @@
-"""The shortest way to a yes: other precision, release or SoC, each judged by the same stages before it is named."""
+"""The shortest way to a yes: other flags, cards, release, precision or SoC, each judged before it is named."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ascend_compat.answer.document import layout_part, text
+from ascend_compat.answer.changes import flags_between
 from ascend_compat.answer.judge import Judgement, judge
+from ascend_compat.answer.search import AS_IS, Search, Weights, works
+from ascend_compat.answer.shared import Shared
 from ascend_compat.classify.profile import classify
-from ascend_compat.core import report as doc
 from ascend_compat.core.facts import CheckpointFacts
-from ascend_compat.core.finding import Message, Param
+from ascend_compat.core.plan import Layout
 from ascend_compat.core.target import LaunchProfile, Soc
 from ascend_compat.core.verdict import Verdict
-from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.variants import float_variant, modelslim_variant
 
-#: What a remedy asks of the user, cheapest first: install another release, fetch or make other weights, other hardware.
-_COST = {"release": 0, "precision": 1, "soc": 2}
-AS_IS = "as-is"
+#: What a remedy asks of the user and what that weighs: change the command, use more cards, install another release,
+#: fetch or make other weights, use other hardware. A later one weighs more than all before it together.
+EFFORT = {"flag": 1, "dtype": 2, "cards": 4, "release": 8, "precision": 16, "soc": 32}
+#: Changes that a change of the command may come with; two of them are a combination.
+_GREAT = ("release", "precision", "soc")
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A changed question and its judgement."""
+    """A changed question and its judgement.
 
-    kind: str
+    ``flags`` and ``without`` are what the command gains and loses; ``changes`` names the efforts with what they lead
+    to; ``since`` is the first packed release that answers yes on this SoC with these weights, ``None`` where the
+    release is the asked one.
+    """
+
     precision: str
     judgement: Judgement
+    changes: frozenset[tuple[str, str]]
+    flags: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    since: str | None = None
 
     @property
     def works(self) -> bool:
         """Whether the judgement is a yes with a known layout."""
-        return self.judgement.verdict is Verdict.COMPATIBLE and self.judgement.plan.minimum is not None
+        return works(self.judgement)
 
     @property
-    def cost(self) -> tuple[int, int, int]:
-        """Kind of effort, cards, and whether the weights have to be made."""
-        minimum = self.judgement.plan.minimum
-        return (_COST[self.kind], minimum.npus if minimum else 1 << 30, int(self.precision != AS_IS))
+    def kind(self) -> str:
+        """The one great change, ``combination`` for several, else the change of the command that weighs most."""
+        asked = {name for name, _ in self.changes}
+        great = [name for name in _GREAT if name in asked]
+        if len(great) > 1:
+            return "combination"
+        return great[0] if great else max(asked, key=EFFORT.__getitem__, default="cards")
+
+    def asks(self, effort: str) -> bool:
+        """Whether an effort is among the changes."""
+        return any(name == effort for name, _ in self.changes)
+
+    @property
+    def layout(self) -> Layout | None:
+        """The layout it runs on: the one the launch names, else the smallest."""
+        plan = self.judgement.plan
+        return (
+            plan.studied.layout
+            if plan.studied and _free(self.judgement.launch) != self.judgement.launch
+            else plan.minimum
+        )
+
+    @property
+    def npus(self) -> int:
+        """Cards of the layout; more than any when there is none."""
+        return self.layout.npus if self.layout else 1 << 30
+
+    @property
+    def cost(self) -> tuple[int, int]:
+        """Effort, then cards."""
+        return (sum({EFFORT[name] for name, _ in self.changes}), self.npus)
 
 
-def precisions(base: Judgement, rules: Rules) -> list[Candidate]:
-    """The same model as float weights and as ModelSlim W8A8, on the same target; what it already is is left out."""
-    variants: list[tuple[str, CheckpointFacts | None]] = [
-        ("bf16", float_variant(base.facts, base.profile)),
-        ("modelslim-w8a8", modelslim_variant(base.facts, base.profile, base.match.tree)),
-    ]
-    out: list[Candidate] = []
-    for name, facts in variants:
-        if facts is None or not facts.has_weights or _dtypes(facts) == _dtypes(base.facts):
-            continue
-        found = judge(base.pack, rules, facts, classify(facts), base.target.soc, _free(base.launch))
-        out.append(Candidate("precision", name, found))
+def candidates(base: Judgement, shared: Shared, socs: list[Soc]) -> list[Candidate]:
+    """Other weights on the asked target, working or not; for a target that is no yes, also the best of every kind.
+
+    ``socs`` are the devices to consider. Two kinds at once are tried only when neither alone leads to a yes.
+    Deterministic: the same question gives the same list.
+    """
+    if not base.facts.has_weights:
+        return []
+    search = Search(base, shared)
+    variants = _variants(search)
+    out = [_precision(search, weights) for weights in variants]
+    if base.verdict is Verdict.COMPATIBLE:
+        return out
+    given = Weights(AS_IS, base.facts, base.profile)
+    if given.sound:
+        found = list(_launches(search, given))
+        out += [*found, *_targets(search, given, socs, staying=bool(found))]
+    at_home = [candidate for candidate in out if candidate.works and not candidate.asks("soc")]
+    if not at_home:
+        out += _elsewhere(search, variants, [base.target.soc])
+    if not any(candidate.works for candidate in out):
+        out += _elsewhere(search, variants, socs)
     return out
 
 
-def targets(base: Judgement, rules: Rules, socs: list[Soc]) -> Iterator[Candidate]:
-    """The same checkpoint on other releases and SoCs: per SoC the first release that says yes."""
-    packs = {release: rules.pack(release) for release in rules.releases()}
-    for soc in socs:
-        same = soc.name == base.target.soc.name
-        for release, pack in packs.items():
-            if same and release == base.target.vllm_ascend:
-                continue
-            found = judge(pack, rules, base.facts, base.profile, soc, _free(base.launch))
-            candidate = Candidate("release" if same else "soc", AS_IS, found)
-            if candidate.works:
+def ranked(candidates: list[Candidate]) -> list[Candidate]:
+    """The candidates that work, cheapest first, without those that ask for more than another and save no card."""
+    working = [candidate for candidate in candidates if candidate.works]
+    return sorted(
+        (c for c in working if not any(o.changes < c.changes and o.npus <= c.npus for o in working)),
+        key=lambda c: c.cost,
+    )
+
+
+def _precision(search: Search, weights: Weights) -> Candidate:
+    """Other weights on the asked target: the yes, else the whole judgement of the no."""
+    base, launch = search.base, _unquantized(search.base.launch)
+    found = search.runs(search.own, base.target.soc, weights, launch) or judge(
+        base.pack, search.rules, weights.facts, weights.profile, base.target.soc, launch, search.shared
+    )
+    return _candidate(search, weights, found)
+
+
+def _launches(search: Search, given: Weights) -> Iterator[Candidate]:
+    """The asked target with another command: the first change of flags, the first of the dtype, the smallest layout.
+
+    The asked layout is kept where a change of flags is enough for it.
+    """
+    base, soc = search.base, search.base.target.soc
+    free = _free(base.launch)
+    kinds: set[str] = set()
+    for launch in (base.launch, free) if free != base.launch else (free,):
+        asked = replace(base, launch=launch)
+        for found in search.changed(asked, search.own, soc, given, launch, everything=True):
+            candidate = _candidate(search, given, found)
+            if candidate.kind not in kinds:
+                kinds.add(candidate.kind)
                 yield candidate
-                break
+        if kinds:
+            break
+    if free != base.launch:
+        spread = search.attempt(search.own, soc, given, free)
+        if works(spread):
+            yield _candidate(search, given, spread)
 
 
-def working(candidates: list[Candidate]) -> list[Candidate]:
-    """The candidates that work, cheapest first."""
-    return sorted((c for c in candidates if c.works), key=lambda c: c.cost)
+def _targets(search: Search, given: Weights, socs: list[Soc], staying: bool) -> Iterator[Candidate]:
+    """The nearest release that runs the weights; the SoC with the fewest cards; both where neither alone helps.
+
+    ``staying`` says that the asked release runs them with another command: no other release is looked for.
+    """
+    launch, own = _free(search.base.launch), search.base.target.soc
+    others = [soc for soc in socs if soc.name != own.name]
+    near = [] if staying else search.near()
+    release = next((found for name in near if (found := search.runs(name, own, given, launch))), None)
+    if release is not None:
+        yield _candidate(search, given, release, search.first(own, given, launch))
+    devices = [found for soc in others if (found := search.runs(search.own, soc, given, launch))]
+    if devices:
+        yield min((_candidate(search, given, found) for found in devices), key=lambda c: c.cost)
+    elif release is None and not staying:
+        yield from _combined(search, given, near, others, launch)
 
 
-def best_action(candidates: list[Candidate]) -> Message | None:
-    """What the cheapest way to a yes asks for, ``None`` when no candidate works."""
-    best = working(candidates)
-    return action(best[0]) if best else None
+def _elsewhere(search: Search, variants: list[Weights], socs: list[Soc]) -> Iterator[Candidate]:
+    """Other weights on another target, where nothing less leads to a yes."""
+    for weights in variants:
+        yield from _combined(search, weights, [search.own, *search.near()], socs, _unquantized(search.base.launch))
 
 
-def remedy_rows(candidates: list[Candidate]) -> list[doc.RemedyRow]:
-    """Ranked rows of the candidates that work."""
-    return [
-        doc.RemedyRow(
-            rank=rank,
-            action=text(action(candidate)),
-            precision=None if candidate.precision == AS_IS else candidate.precision,
-            release=candidate.judgement.target.vllm_ascend,
-            soc=candidate.judgement.target.soc.name,
-            npus=candidate.judgement.plan.minimum.npus if candidate.judgement.plan.minimum else None,
-            verified=True,
-        )
-        for rank, candidate in enumerate(working(candidates), start=1)
+def _combined(
+    search: Search, weights: Weights, releases: list[str], socs: list[Soc], launch: LaunchProfile
+) -> Iterator[Candidate]:
+    """The first release and SoC that run the weights, the nearest release first."""
+    for name in releases:
+        for soc in socs:
+            found = search.runs(name, soc, weights, launch)
+            if found is not None:
+                yield _candidate(search, weights, found, search.first(soc, weights, launch))
+                return
+
+
+def _candidate(search: Search, weights: Weights, found: Judgement, since: str | None = None) -> Candidate:
+    base = search.base
+    flags, without = flags_between(base.launch, found.launch)
+    changes = {("dtype" if flag.startswith("--dtype ") else "flag", flag) for flag in flags}
+    changes.update(("flag", f"without {flag}") for flag in without)
+    if weights.precision != AS_IS:  # their own quantization flag is part of using other weights
+        changes = {change for change in changes if "--quantization" not in change[1]}
+    named = {"release": found.target.vllm_ascend, "soc": found.target.soc.name, "precision": weights.precision}
+    asked = {"release": base.target.vllm_ascend, "soc": base.target.soc.name, "precision": AS_IS}
+    changes.update((name, value) for name, value in named.items() if value != asked[name])
+    if _free(base.launch) != base.launch and found.launch == _free(found.launch):
+        changes.add(("cards", ""))
+    startup = found.match.startup
+    if weights.precision != AS_IS and startup.auto_detected and startup.method:
+        without = tuple(flag for flag in without if flag != "--quantization")
+        flags = (*([] if base.launch.quantization == startup.method else [f"--quantization {startup.method}"]), *flags)
+    return Candidate(weights.precision, found, frozenset(changes), flags, without, since)
+
+
+def _variants(search: Search) -> list[Weights]:
+    base = search.base
+    made: list[tuple[str, CheckpointFacts | None]] = [
+        ("bf16", float_variant(base.facts, base.profile)),
+        ("modelslim-w8a8", modelslim_variant(base.facts, base.profile, search.tree())),
     ]
-
-
-def action(candidate: Candidate) -> Message:
-    """What to do, with the cards it takes."""
-    found = candidate.judgement
-    minimum = found.plan.minimum
-    params: dict[str, Param] = {
-        "precision": candidate.precision,
-        "release": found.target.vllm_ascend,
-        "soc": found.target.soc.name,
-        "npus": minimum.npus if minimum else None,
-        "tp": minimum.tp if minimum else None,
-        "dp": minimum.dp if minimum else None,
-    }
-    return Message(f"remedy.{candidate.precision if candidate.kind == 'precision' else candidate.kind}", params)
-
-
-def alternative_rows(candidates: list[Candidate]) -> list[doc.AlternativeRow]:
-    """Every candidate with its verdict and smallest layout, for the memory section."""
     return [
-        doc.AlternativeRow(
-            precision=candidate.precision,
-            soc=candidate.judgement.target.soc.name,
-            npu_memory_bytes=candidate.judgement.target.soc.memory_bytes,
-            minimum=layout_part(candidate.judgement.plan.minimum),
-            release=candidate.judgement.target.vllm_ascend,
-            verdict=candidate.judgement.verdict,
-        )
-        for candidate in candidates
+        Weights(name, facts, classify(facts))
+        for name, facts in made
+        if facts is not None and facts.has_weights and _dtypes(facts) != _dtypes(base.facts)
     ]
 
 
 def _free(launch: LaunchProfile) -> LaunchProfile:
     """The launch profile without a fixed layout: a remedy may need another one."""
-    return replace(launch, tp=None, dp=None, pp=None, ep=None, quantization=None)
+    return replace(launch, tp=None, dp=None, pp=None, ep=None)
+
+
+def _unquantized(launch: LaunchProfile) -> LaunchProfile:
+    """The same for other weights: a quantization flag that was given speaks of the given ones."""
+    return replace(_free(launch), quantization=None)
 
 
 def _dtypes(facts: CheckpointFacts) -> tuple[str, ...]:

@@ -39,17 +39,15 @@ def add_fail_on(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_target(parser: argparse.ArgumentParser) -> None:
-    """What the checkpoint is judged against."""
+def add_target(parser: argparse.ArgumentParser, target: str = "newest pack", soc: str = _DEFAULT_SOC) -> None:
+    """What the checkpoint is judged against; ``target`` and ``soc`` say what stands for one that is not given."""
     group = parser.add_argument_group("target")
     group.add_argument(
         "--target",
         metavar="R",
-        help="release, pack file or vllm-ascend tree: directory, path@rev, archive (default: newest pack)",
+        help=f"release, pack file or vllm-ascend tree: directory, path@rev, archive (default: {target})",
     )
-    group.add_argument(
-        "--soc", metavar="S", help=f"A2, A3, A5, 310P or an alias such as 910B (default: {_DEFAULT_SOC})"
-    )
+    group.add_argument("--soc", metavar="S", help=f"A2, A3, A5, 310P or an alias such as 910B (default: {soc})")
     group.add_argument("--npu-memory", metavar="GIB", help="memory of one NPU as the runtime sees it, in GiB")
     group.add_argument("--rules", metavar="DIR", help="rules directory (default: the installed rules)")
     group.add_argument("--offline", action="store_true", help="use the local cache only, no network")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 _SHORT = {"~": "vllm.model_executor.models.", "^": "vllm.model_executor.layers."}
 
 
@@ -13,3 +15,10 @@ def shorten(name: str) -> str:
 def full(name: str) -> str:
     """The opposite of :func:`shorten`."""
     return _SHORT[name[0]] + name[1:] if name[:1] in _SHORT else name
+
+
+def place(name: str, at: Any) -> str:
+    """``path:line`` of a class: packs write the line alone where the path is that of the class's own module."""
+    if isinstance(at, str):
+        return at
+    return f"{full(name).partition(':')[0].replace('.', '/')}.py:{at}"

@@ -209,14 +209,22 @@ class LaunchPart(Part):
 
 
 class RemedyRow(Part):
-    """A way to a yes, cheapest first. ``verified`` says whether the match was run on it or it follows from a rule."""
+    """A way to a yes, cheapest first. ``verified`` says whether the match was run on it or it follows from a rule.
+
+    ``flags`` are added to the command and ``without`` left out of it; ``since`` is the first packed release that runs
+    these weights on this SoC, given where the release changes.
+    """
 
     rank: int
     action: Text
+    kind: str | None = None
     precision: str | None = None
     release: str | None = None
     soc: str | None = None
     npus: int | None = None
+    flags: list[str] = Field(default_factory=list)
+    without: list[str] = Field(default_factory=list)
+    since: str | None = None
     verified: bool = False
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ascend_compat.core.collector import paused
 from ascend_compat.extract.additional import extract_additional_config
 from ascend_compat.extract.backends import extract_backends
 from ascend_compat.extract.code import extract_code
 from ascend_compat.extract.custom_ops import extract_custom_ops
 from ascend_compat.extract.defaults import extract_defaults
+from ascend_compat.extract.dequantize import extract_dequantizing
 from ascend_compat.extract.devices import extract_devices
 from ascend_compat.extract.documented import extract_documented, extract_documented_columns, extract_documented_features
 from ascend_compat.extract.kernels import extract_kernels
@@ -57,8 +57,8 @@ TABLES: dict[str, Callable[[Trees], Any]] = {
     "kernel_tables": extract_kernels,
     "device_types": extract_devices,
 }
-#: Steps of a build, for a progress bar: the tables, then what takes or fills two sections.
-STEPS = (*TABLES, "architectures", "model_classes", "parsers", "operators")
+#: Steps of a build, for a progress bar: the tables, then what fills two sections or takes one.
+STEPS = (*TABLES, "architectures", "model_classes", "parsers", "dequantizing", "operators")
 
 
 def build_pack(vllm_ascend: Path, vllm: Path, progress: Progress = silent) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def build_pack(vllm_ascend: Path, vllm: Path, progress: Progress = silent) -> di
     ``release.vllm_source`` is there where the vllm tree is of another version than the one that is pinned. Raises
     :class:`ascend_compat.errors.TreeError` when one of them is not a source tree.
     """
-    with _no_collector():
+    with paused():
         return _pack(Trees(Path(vllm_ascend), Path(vllm)), progress)
 
 
@@ -97,22 +97,12 @@ def _sections(trees: Trees, progress: Progress) -> dict[str, Any]:
             out["operators"] = extract_operators(trees, out["architectures"], out)
         elif name == "parsers":
             out["tool_parsers"], out["reasoning_parsers"] = extract_parsers(trees)
+        elif name == "dequantizing":
+            out[name] = extract_dequantizing(trees, out["patches"])
         else:
             out[name] = TABLES[name](trees)
     progress("extract", len(STEPS), len(STEPS))
     return out
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Parsed modules are many small objects that all stay: looking for garbage among them takes half the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def digest(pack: dict[str, Any]) -> str:

@@ -42,7 +42,8 @@ def content_key(*trees: Path) -> str:
     """SHA-256 over paths and bytes of everything a pack of these trees can depend on, the extractor included."""
     # ``ast`` itself is part of the extractor: what it accepts and prints changes with Python.
     found = hashlib.sha256(f"{SCHEMA} {sys.version_info[:2]}".encode())
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    package = Path(__file__).resolve().parents[1]
+    for path in sorted(path for folder in ("extract", "core") for path in (package / folder).rglob("*.py")):
         found.update(path.read_bytes())
     for root in trees:
         found.update(b"\0tree\0")

@@ -271,4 +271,6 @@ def _inherited(trees: Trees) -> Iterator[str]:
         module = trees.module(name) if under(name, EFFECTFUL) else None
         for node in module.tree.body if module else ():
             if isinstance(node, ast.ClassDef):
-                yield from (base for base in trees.lineage(f"{name}:{node.name}") if base.startswith(OVERRIDES_ONLY))
+                for base in trees.lineage(f"{name}:{node.name}"):
+                    if base.startswith(OVERRIDES_ONLY) or QUANTIZATION_CONFIG in trees.lineage(base):
+                        yield base

@@ -6,25 +6,29 @@ import ast
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ascend_compat.core.class_names import shorten
 from ascend_compat.extract.tree import Module, Trees
 
 LOADER = ".load_weights"
 SCALE = "scale"
+QUANTIZED = ("float8_", "float4_")
 
 
 def extract_dequantizing(trees: Trees, patches: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """``{class: {"at"}}``: model classes whose ``load_weights`` the plugin replaces by one that multiplies by scales.
+    """``{class: {"at", "dtypes"}}``: model classes whose ``load_weights`` the plugin replaces by one that multiplies.
 
-    A loader counts when its module pairs stored scales with weights by name and multiplies a value by a scale.
+    A loader counts when its module pairs stored scales with weights by name, multiplies a value by a scale, and names
+    the dtypes it does that for.
     """
     found: dict[str, Any] = {}
     for row in patches:
         target = str(row["target"])
         home, _, _ = str(row["replacement"]).rpartition(".")
         module = trees.module(home) if target.endswith(LOADER) else None
-        if module is not None and _pairs_scales(module) and _multiplies(module):
+        dtypes = _dtypes(module) if module is not None else []
+        if module is not None and dtypes and _pairs_scales(module) and _multiplies(module):
             owner, _, name = target.removesuffix(LOADER).rpartition(".")
-            found[f"{owner}:{name}"] = {"at": row["at"]}
+            found[shorten(f"{owner}:{name}")] = {"at": row["at"], "dtypes": dtypes}
     return dict(sorted(found.items()))
 
 
@@ -33,6 +37,14 @@ def _pairs_scales(module: Module) -> bool:
     calls = (node for node in ast.walk(module.tree) if isinstance(node, ast.Call))
     tests = (call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "endswith")
     return any(SCALE in ast.unparse(arg) for call in tests for arg in call.args)
+
+
+def _dtypes(module: Module) -> list[str]:
+    """Quantized dtypes of torch that the module names, as attributes or to look them up."""
+    nodes = list(ast.walk(module.tree))
+    names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    names |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return sorted(name for name in names if name.startswith(QUANTIZED))
 
 
 def _multiplies(module: Module) -> bool:

@@ -203,10 +203,21 @@ class _Opened:
         for name, value in assignments(self.node.body) if isinstance(self.node, ast.ClassDef) else ():
             try:
                 if name in LITERALS:
-                    yield name, self.trees.constant(self.module, value)
+                    known = self.trees.constant(self.module, value)
+                    yield name, {**known, **dict(self._added(name))} if isinstance(known, dict) else known
                 elif name == MAPPER and isinstance(value, ast.Call):
                     parts = {k.arg: self.trees.constant(self.module, k.value) for k in value.keywords if k.arg}
                     wanted = {k: v for k, v in parts.items() if k.startswith("orig_to_new") and isinstance(v, dict)}
                     yield MAPPER, wanted
             except NotConstant as stop:
                 self.trees.unfollowed.append(str(stop))
+
+    def _added(self, name: str) -> Iterator[tuple[Any, Any]]:
+        """What methods add to a mapping of the class (``self.name[key] = value``), for whatever configuration."""
+        for node in (node for node in ast.walk(self.node) if isinstance(node, ast.Assign)):
+            target = node.targets[0]
+            if isinstance(target, ast.Subscript) and ast.unparse(target.value) == f"self.{name}":
+                try:
+                    yield self.trees.constant(self.module, target.slice), self.trees.constant(self.module, node.value)
+                except NotConstant as stop:
+                    self.trees.unfollowed.append(str(stop))

@@ -120,8 +120,9 @@ def _fits(group: GroupOutcome, tensor: Tensor, stored: list[TensorGroup]) -> boo
     for part in stored:
         span = len(part.layers) or 1
         have += part.elements // span if layers else part.elements
-    # A vector that describes a module (its shape) is written once per shard, each time to the same place.
-    described = all(len(part.shape) == 1 for part in stored) and have == allocated * len(stored)
+    # What describes a module (its shape, the transform of its input) is written once per shard, to the same place.
+    described = all(len(part.shape) == 1 or part.shape == tensor.shape for part in stored)
+    described = described and have == allocated * len(stored)
     return have == allocated or described
 
 
@@ -132,7 +133,13 @@ def unquantized(graph: DiGraph[str], rules: Rules, match: Match, group: GroupOut
     add(graph, source, f"class:{method}", "dispatches-to", evidence, modules=group.modules)
     node = f"parameter:{method}.weight={match.dtype}"
     for name, stored in group.bucket.shards.items():
-        if name in WEIGHTS and any(not rules.casts.keeps(part.dtype, match.dtype, name) for part in stored):
+        lossy = [part for part in stored if not rules.casts.keeps(part.dtype, match.dtype, name)]
+        if name in WEIGHTS and lossy and all(match.dequantizes(rules.casts.same.dtypes.get(p.dtype)) for p in lossy):
+            add(
+                graph, f"class:{method}", "loader:dequantizes", "stores-as", at(match.dequantizing["at"]), ok=None,
+                dequantized=True, stored=lossy[0].dtype, dtype=match.dtype, modules=group.modules, example=group.prefix,
+            )  # fmt: skip
+        elif name in WEIGHTS and lossy:
             add(graph, f"class:{method}", node, "allocates", evidence, modules=group.modules)
             _stored(
                 graph,

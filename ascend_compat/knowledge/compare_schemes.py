@@ -81,7 +81,7 @@ def opened(pack: Mapping[str, Any], device: str, values: Mapping[str, Any], dtyp
     )
     replay = Replay(pack.get("code", {}), environment)
     replay.vllm_config.names["quant_config"] = Instance(None, {"quant_description": {}}, closed=False)
-    replay.hf_config.closed = False
+    replay.model_config.names["hf_config"].closed = False
     replay.machine.externals[_WRAPPER] = Native("parameter", lambda args, keywords, at: keywords.get("data"))
     return replay
 

@@ -45,6 +45,11 @@ def _stores(edge: dict[str, Any], path: tuple[str, ...], evidence: tuple[Evidenc
             "AC305", Severity.WARNING, Effect.WRONG_OUTPUT, Basis.SOURCE, detail["example"],
             Message("AC305", _params(edge, "parameter", "scheme", "modules", "example")), evidence, None, path,
         )  # fmt: skip
+    if detail.get("dequantized"):
+        return Finding(
+            "AC312", Severity.WARNING, Effect.DEGRADED, Basis.SOURCE, detail["example"],
+            Message("AC312", _params(edge, "stored", "dtype", "modules", "example")), evidence, None, path,
+        )  # fmt: skip
     if detail.get("absent") or detail.get("unplaced"):
         code = "AC311" if detail.get("absent") else "AC310"
         params = {} if detail.get("absent") else _params(edge, "template", "stored", "count")
@@ -66,10 +71,11 @@ def _stores(edge: dict[str, Any], path: tuple[str, ...], evidence: tuple[Evidenc
             evidence, None, path,
         )  # fmt: skip
     names = ("scheme", "cls", "stored", "allocated", "parameter", "modules", "example", "template", "decided_by")
-    variant = "AC301" if detail["scheme"] else "AC301.unquantized"
+    variant = "AC301" if detail["cls"] else "AC301.unquantized"
+    params = {**_params(edge, *names), "scheme": detail["scheme"] or detail["cls"]}
     return Finding(
         "AC301", Severity.BLOCKER, Effect.WRONG_OUTPUT, Basis.SOURCE, detail["template"],
-        Message(variant, _params(edge, *names)), evidence, None, path,
+        Message(variant, params), evidence, None, path,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+from ascend_compat.core.collector import paused
 from ascend_compat.core.pack_file import is_pack_name, read_text, release_of
 from ascend_compat.core.rulefile import RuleFile
 from ascend_compat.errors import RuleError, UsageError
@@ -71,33 +72,51 @@ class Rules:
 
     def releases(self) -> list[str]:
         """Packed releases, oldest first."""
-        return sorted({release_of(path) for path in self._files()}, key=_order)
+        return sorted(self._files, key=release_order)
 
-    def _files(self) -> list[Path]:
-        return [path for path in (self.directory / "packs").glob("*") if is_pack_name(path.name)]
+    @cached_property
+    def _files(self) -> dict[str, Path]:
+        """Pack files by release; where there are both, the plain file goes first."""
+        found = [path for path in (self.directory / "packs").glob("*") if is_pack_name(path.name)]
+        return {release_of(path): path for path in sorted(found, reverse=True)}
+
+    @cached_property
+    def _packs(self) -> dict[Path, dict[str, Any]]:
+        """Packs that were read: a search for remedies asks for each of them many times."""
+        return {}
 
     def file(self, release: str) -> Path:
         """The pack file of a release that :meth:`releases` names."""
-        return next(path for path in sorted(self._files()) if release_of(path) == release)
+        return self._files[release]
 
     def pack(self, release: str | None) -> dict[str, Any]:
-        """The pack of a release (``0.18.0rc1`` or ``vllm-ascend==0.18.0rc1``); the newest one for ``None``."""
+        """The pack of a release (``0.18.0rc1`` or ``vllm-ascend==0.18.0rc1``); the newest one for ``None``.
+
+        Packs are shared by all who ask: they are to be read, not changed.
+        """
         known = self.releases()
         if not known:
             raise RuleError(f"no packs under {self.directory / 'packs'}", "reinstall, or build one: rules build")
         if release is None:
-            return read_pack(self.file(known[-1]))
+            return self._read(known[-1])
         wanted = release.strip().removeprefix("vllm-ascend").lstrip("=@ ").removeprefix("v")
-        match = next((name for name in known if _same(name, wanted)), None)
+        match = wanted if wanted in self._files else next((name for name in known if _same(name, wanted)), None)
         if match is None:
             raise UsageError(f"no pack for release {release!r}", f"known releases: {', '.join(known)}")
-        return read_pack(self.file(match))
+        return self._read(match)
+
+    def _read(self, release: str) -> dict[str, Any]:
+        path = self.file(release)
+        if path not in self._packs:
+            self._packs[path] = read_pack(path)
+        return self._packs[path]
 
 
 def read_pack(path: Path) -> dict[str, Any]:
     """A pack file; raises :class:`RuleError` when it is damaged or of another schema."""
     try:
-        pack = json.loads(read_text(path))
+        with paused():
+            pack = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise RuleError(f"{path}: not a readable pack ({error})", "build it anew: ascend-compat rules build") from None
     if not isinstance(pack, dict) or pack.get("schema") != PACK_SCHEMA:
@@ -105,7 +124,8 @@ def read_pack(path: Path) -> dict[str, Any]:
     return pack
 
 
-def _order(name: str) -> Version:
+def release_order(name: str) -> Version:
+    """A release as PEP 440 orders it; what is no version stands before all."""
     try:
         return Version(name)
     except InvalidVersion:

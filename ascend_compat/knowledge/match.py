@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,13 +11,16 @@ from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Soc, Target
 from ascend_compat.knowledge.environment import Environment, Parallel
 from ascend_compat.knowledge.evaluate.values import Class, Instance, Module, Native
+from ascend_compat.knowledge.files import CheckpointFiles
 from ascend_compat.knowledge.layers import Bucket, concrete, fill, mapped
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.modules import EMBEDDING, LINEAR, MOE, ModuleTree
 from ascend_compat.knowledge.outcomes import LayerOutcome, Startup, Trouble
 from ascend_compat.knowledge.replay import Replay
-from ascend_compat.knowledge.specs import Declared, module_spec
+from ascend_compat.knowledge.specs import module_spec
 
+#: The method of a configuration that every module is taken to.
+ASKED = "get_quant_method"
 #: Companion tensors of a quantized weight; a module that has one is stored quantized.
 COMPANIONS = ("scale", "offset", "zero_point", "qzeros", "g_idx", "quant_bias", "weight_shape")
 
@@ -54,7 +56,10 @@ class GroupOutcome:
 
 @dataclass(slots=True)
 class Match:
-    """Everything the replay of one target found."""
+    """Everything the replay of one target found.
+
+    ``dequantizing`` is the place and the dtypes of a loader that de-quantizes, where no quantization method runs.
+    """
 
     tree: ModuleTree
     startup: Startup
@@ -63,6 +68,11 @@ class Match:
     prepared: Trouble | None = None
     dtype: str = "bfloat16"
     draft: tuple[str | None, str | None] = (None, None)
+    dequantizing: Mapping[str, Any] = field(default_factory=dict)
+
+    def dequantizes(self, dtype: str | None) -> bool:
+        """Whether the model's loader turns weights of this dtype of torch into float ones."""
+        return dtype in self.dequantizing.get("dtypes", ())
 
 
 def match(
@@ -72,15 +82,31 @@ def match(
     profile: ModelProfile,
     target: Target,
     launch: LaunchProfile,
+    files: CheckpointFiles | None = None,
+    enough: Callable[[Match], bool] | None = None,
 ) -> Match:
-    """Replay the start of ``target`` on the checkpoint. Raises nothing for what the release would do wrong."""
+    """Replay the start of ``target`` on the checkpoint. Raises nothing for what the release would do wrong.
+
+    ``files`` are those of the checkpoint where the asker has them at hand; ``enough`` is asked after every group of
+    modules: when it says so, the rest is left out.
+    """
     dtype = _dtype(profile, launch)
     device_type, version = device_of(pack, target.soc)
+    tree = ModuleTree(pack, profile.architecture or "", facts.config)
+    buckets, lost = fill(tree, facts, profile) if facts.has_weights else (_imagined(tree, profile), [])
+    known = files or CheckpointFiles(facts)
+    asked = [
+        (bucket, layers)
+        for bucket in buckets
+        if bucket.leaf.kind in (LINEAR, MOE, EMBEDDING) and bucket.leaf.quantized
+        for layers in known.alike(bucket)
+    ]
+    looked_at = [layers[0] for _, layers in asked if layers[0] is not None]
     environment = Environment(
         device_type=device_type,
         soc_version=version,
-        config=facts.config,
-        files=_files(facts),
+        config=known.config(looked_at),
+        files=known.files(looked_at),
         quantization=launch.quantization,
         dtype=dtype,
         enforce_eager=launch.enforce_eager,
@@ -90,23 +116,19 @@ def match(
     )
     replay = Replay(pack.get("code", {}), environment, pack.get("kernel_tables"))
     startup = replay.start()
-    tree = ModuleTree(pack, profile.architecture or "", facts.config)
     out = Match(tree, startup, dtype=dtype, draft=replay.draft() if profile.mtp else (None, None))
     if startup.trouble is not None:
         return out
-    buckets, out.lost = fill(tree, facts, profile)
+    if startup.method is None:
+        loaders = pack.get("dequantizing", {})
+        out.dequantizing = next((loaders[name] for name in sorted(tree.opened & loaders.keys())), {})
+    out.lost = lost
     mapper = tree.attribute("hf_to_vllm_mapper")
     out.prepared = replay.prepare(tree.attribute("packed_modules_mapping") or {}, _mapper(mapper) if mapper else None)
-    if not facts.has_weights:
-        buckets = _imagined(tree, profile)
-    for bucket in buckets:
-        if bucket.leaf.kind in (LINEAR, MOE, EMBEDDING) and bucket.leaf.quantized:
-            out.groups.extend(_groups(replay, bucket, facts, profile, pack))
-    reads = pack.get("scheme_reads", {})
-    for group in out.groups:
-        known = reads.get(group.outcome.scheme)
-        group.reads = frozenset(known["reads"]) if known is not None else None
-        group.computes = tuple(known.get("dtypes", ())) if known is not None else ()
+    for bucket, layers in asked:
+        out.groups.append(_group(replay, bucket, layers, facts, profile, pack))
+        if enough is not None and enough(out):
+            break
     return out
 
 
@@ -136,35 +158,6 @@ def _dtype(profile: ModelProfile, launch: LaunchProfile) -> str:
     )
 
 
-def _files(facts: CheckpointFacts) -> dict[str, Any]:
-    files: dict[str, Any] = {name: {} for name in facts.files if name.endswith(".json")}
-    files["config.json"] = dict(facts.config)
-    if facts.quant_description is not None:
-        files["quant_model_description.json"] = _condensed(facts.quant_description)
-    if facts.hf_quant_config is not None:
-        files["hf_quant_config.json"] = dict(facts.hf_quant_config)
-    return files
-
-
-_EXPERT = re.compile(r"\.experts\.(\d+)\.")
-
-
-def _condensed(description: Mapping[str, Any]) -> dict[str, Any]:
-    """A ModelSlim description without the experts that say what expert 0 of their layer says.
-
-    Releases look up expert 0 and ask for any key under a prefix: the answers stay the same, 130,000 keys become 1,500.
-    """
-    out: dict[str, Any] = {}
-    for name, value in description.items():
-        found = _EXPERT.search(name) if isinstance(name, str) else None
-        if found and found[1] != "0":
-            first = f"{name[: found.start()]}.experts.0.{name[found.end() :]}"
-            if description.get(first) == value:
-                continue
-        out[name] = value
-    return out
-
-
 def variables(pack: Mapping[str, Any]) -> dict[str, Any]:
     """Environment variables at their literal defaults, under the names the code reads them by."""
     out: dict[str, Any] = {}
@@ -185,26 +178,28 @@ def _mapper(mapper: Mapping[str, Any]) -> Native:
     return Native("apply", apply)
 
 
-def _groups(
-    replay: Replay, bucket: Bucket, facts: CheckpointFacts, profile: ModelProfile, pack: Mapping[str, Any]
-) -> Iterator[GroupOutcome]:
-    """One outcome per distinct declaration: layers that the configuration treats alike are asked once."""
-    declared = Declared(facts)
-    by_signature: dict[Any, list[int | None]] = {}
-    for layer in bucket.layers or (None,):
-        by_signature.setdefault(declared.signature(bucket, layer), []).append(layer)
-    for layers in by_signature.values():
-        first = layers[0]
-        prefix = concrete(bucket.leaf.path, first)
-        spec = module_spec(bucket, prefix, profile, pack, replay.environment.device_type.lstrip("_"))
-        outcome = replay.layer(spec, allocate=facts.has_weights)
-        group = GroupOutcome(bucket, tuple(n for n in layers if n is not None), prefix, outcome)
-        _explain(replay, group)
-        yield group
+def _group(
+    replay: Replay,
+    bucket: Bucket,
+    layers: list[int | None],
+    facts: CheckpointFacts,
+    profile: ModelProfile,
+    pack: Mapping[str, Any],
+) -> GroupOutcome:
+    """What the first of the layers is given."""
+    prefix = concrete(bucket.leaf.path, layers[0])
+    spec = module_spec(bucket, prefix, profile, pack, replay.environment.device_type.lstrip("_"))
+    outcome = replay.layer(spec, allocate=facts.has_weights)
+    group = GroupOutcome(bucket, tuple(n for n in layers if n is not None), prefix, outcome)
+    _explain(replay, group)
+    known = pack.get("scheme_reads", {}).get(outcome.scheme)
+    group.reads = frozenset(known["reads"]) if known is not None else None
+    group.computes = tuple(known.get("dtypes", ())) if known is not None else ()
+    return group
 
 
 def _explain(replay: Replay, group: GroupOutcome) -> None:
-    """Find the scheme's key in the registry and the return that first named it."""
+    """Find the scheme's key in the registry and the return that first named it; where none did, its only key."""
     if group.outcome.scheme is None:
         return
     keys = set(_scheme_keys(replay, group.outcome.scheme, group.layer_type))
@@ -213,6 +208,8 @@ def _explain(replay: Replay, group: GroupOutcome) -> None:
             group.quant_type, group.quant_type_at = value, at
             group.decided_by = name.rpartition(":")[2].rpartition(".")[2]
             return
+    if len(keys) == 1:
+        group.quant_type, group.decided_by = keys.pop(), ASKED
 
 
 def _scheme_keys(replay: Replay, scheme: str, layer_type: str) -> Iterator[str]:

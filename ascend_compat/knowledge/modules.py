@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ascend_compat.core.class_names import full, shorten
+from ascend_compat.core.class_names import full, place, shorten
 
 DEPTH = 14
 #: Packages whose classes are models; one of them without children builds nothing.
@@ -73,7 +73,7 @@ class ModuleTree:
     """The expanded module tree of one architecture.
 
     ``config`` names the architectures of nested models where the code leaves that to the configuration; what can't be
-    named is in ``dynamic``.
+    named is in ``dynamic``. ``opened`` are the model classes it is made of, by short name.
     """
 
     def __init__(self, pack: Mapping[str, Any], architecture: str, config: Mapping[str, Any] | None = None) -> None:
@@ -86,6 +86,7 @@ class ModuleTree:
         self.leaves: dict[str, list[Leaf]] = {}
         self.packed: dict[str, list[str]] = dict(self.attribute("packed_modules_mapping") or {})
         self.dynamic: list[str] = []
+        self.opened: set[str] = set()
         for leaf in self._expand(self.root, {}, _Place("", (), True, 0)):
             known = self.leaves.setdefault(leaf.path, [])
             if leaf.cls not in [other.cls for other in known]:
@@ -141,6 +142,7 @@ class ModuleTree:
     def _expand(self, root: str, given: Given, place: _Place) -> Iterator[Leaf]:
         if place.depth > DEPTH:
             return
+        self.opened.add(root)
         for name, shards in (self._literal(root, "packed_modules_mapping") or {}).items():
             self.packed.setdefault(name, shards)
         for name, more in self._looked_up(root, "", given):  # a function: what it returns stands in its place
@@ -216,8 +218,4 @@ class ModuleTree:
         return [str(name) for name in names]
 
     def _file(self, name: str) -> str:
-        """The file of a class: said by its entry when it is not the module's own name."""
-        at = self.classes[name]["at"]
-        if isinstance(at, str):
-            return at.rpartition(":")[0]
-        return full(name).partition(":")[0].replace(".", "/") + ".py"
+        return place(name, self.classes[name]["at"]).rpartition(":")[0]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ascend_compat.core.class_names import place
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Evidence
 from ascend_compat.core.profile import AttentionKind, ModelProfile
@@ -106,7 +107,8 @@ def _calls(pack: Mapping[str, Any], tree: ModuleTree, target: Target) -> Iterato
             name = call.rpartition(".")[2].rpartition(":")[2]
             if name == "get_rope":
                 item = replacement(pack, "RotaryEmbedding", target.soc.name)
-                evidence = (at(item.get("at")), at(entry.get("at"))) if item else (at(entry.get("at")),)
+                asked = at(place(fqn, entry["at"]))
+                evidence = (at(item.get("at")), asked) if item else (asked,)
                 yield OperatorUse(
                     "rope",
                     "get_rope",

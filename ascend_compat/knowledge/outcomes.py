@@ -20,13 +20,17 @@ class Trouble:
 
 @dataclass(slots=True)
 class Startup:
-    """The quantization method a server ends up with. ``trouble`` ends the start; ``method`` ``None`` is unquantized."""
+    """The quantization method a server ends up with. ``trouble`` ends the start; ``method`` ``None`` is unquantized.
+
+    ``supported`` are the methods the platform accepts, empty when it does not say.
+    """
 
     method: str | None = None
     auto_detected: bool = False
     config: Instance | None = None
     trouble: Trouble | None = None
     returns: list[tuple[str, str, Any]] = field(default_factory=list)
+    supported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from ascend_compat.knowledge.config_objects import engine_config, model_config, quantization_config, record
 from ascend_compat.knowledge.environment import Environment
 from ascend_compat.knowledge.evaluate.machine import Machine
 from ascend_compat.knowledge.evaluate.values import (
@@ -41,53 +42,17 @@ class Replay:
         self.environment = environment
         self.kernels = kernels or {}
         self.machine = Machine(code, environment.externals())
-        dtype = External(DTYPES.get(environment.dtype, "torch.bfloat16"))
-        config = copy.deepcopy(dict(environment.config))
-        self.hf_config = _record(config, "hf_config")
+        self.dtype = External(DTYPES.get(environment.dtype, "torch.bfloat16"))
         # The engine hands out the platform lazily: modules that bind it as they load see it complete later.
         self.platform = Instance(None, {}, closed=False, label="current_platform")
         self.machine.externals["vllm.platforms.current_platform"] = self.platform
         known = self.machine.member(CONFIG, "ModelConfig")
-        self.model_config = Instance(
-            known if isinstance(known, Class) else None,
-            {
-                "model": environment.model_path,
-                "revision": None,
-                "quantization": environment.quantization,
-                "quantization_config": None,
-                "hf_config": self.hf_config,
-                "hf_text_config": self.hf_config.names.get("text_config", self.hf_config),
-                "hf_overrides": {},
-                "architectures": list(config.get("architectures") or []),
-                "model_arch_config": Instance(
-                    None,
-                    {**_architecture(config), "quantization_config": _quantization_config(config)},
-                    closed=False,
-                    label="model_arch_config",
-                ),
-                "dtype": dtype,
-                "enforce_eager": environment.enforce_eager,
-                "allow_deprecated_quantization": False,
-            },
-            closed=False,
-            label="model_config",
-        )
+        self.model_config = model_config(environment, known if isinstance(known, Class) else None, self.dtype)
         self.load_config = Instance(None, {"download_dir": None}, closed=False, label="load_config")
-        self.vllm_config = Instance(
-            None,
-            {
-                "model_config": self.model_config,
-                "load_config": self.load_config,
-                "quant_config": None,
-                "parallel_config": environment.parallel.config(),
-            },
-            closed=False,
-            label="vllm_config",
-        )
+        self.vllm_config = engine_config(environment, self.model_config, self.load_config)
         self.machine.externals["vllm.config.get_current_vllm_config"] = Native(
             "get_current_vllm_config", lambda args, keywords, at: self.vllm_config
         )
-        self.dtype = dtype
 
     def start(self) -> Startup:
         """Registration, verification, configuration, auto-detection: in the order a server runs them."""
@@ -114,10 +79,18 @@ class Replay:
             out.trouble = Trouble("configuration", None, reason, at)
         out.auto_detected = out.method is not None and self.environment.quantization is None and not self._declared()
         out.returns = list(self.machine.returns)
+        out.supported = self._supported()
         return out
 
+    def _supported(self) -> tuple[str, ...]:
+        """Values of ``--quantization`` that the platform accepts."""
+        listed: Any = None
+        with contextlib.suppress(Raised, Undecided):
+            listed = self.machine.attribute(self.platform, "supported_quantization", "")
+        return tuple(name for name in listed if isinstance(name, str)) if isinstance(listed, list) else ()
+
     def _declared(self) -> bool:
-        declared = _quantization_config(self.environment.config)
+        declared = quantization_config(self.environment.config)
         return bool(declared and declared.get("quant_method"))
 
     def _attempt(self, stage: str, run: Any) -> Trouble | None:
@@ -168,8 +141,14 @@ class Replay:
     def _detect(self) -> None:
         module, name = "vllm_ascend.quantization.utils", "maybe_auto_detect_quantization"
         detect = self.machine.member(module, name)
-        if not isinstance(detect, External):  # releases before auto-detection have no such function
+        if isinstance(detect, External):  # releases before auto-detection have no such function
+            return
+        try:
             self.machine.call(detect, [self.vllm_config], {}, module)
+        except Undecided:
+            self._require_kernels()  # the engine's own configuration is not followed, but it may end there
+            raise
+        self._require_kernels()
 
     def _class(self, module: str, name: str) -> Class:
         found = self.machine.member(module, name)
@@ -185,7 +164,7 @@ class Replay:
         owner = self.machine.member(CONFIG, "SpeculativeConfig")
         if not isinstance(owner, Class):
             return None, None
-        config = _record(copy.deepcopy(dict(self.environment.config)), "hf_config")
+        config = record(copy.deepcopy(dict(self.environment.config)), "hf_config")
         seen: list[str] = []
 
         def update(args: list[Any], keywords: dict[str, Any], at: str) -> None:
@@ -291,36 +270,3 @@ class Replay:
             total = sum(spec.output_sizes)
             args = [layer, spec.input_size, list(spec.output_sizes), spec.input_size, total, self.dtype]
         self.machine.call(create, args, {"weight_loader": External("weight_loader")}, "")
-
-
-def _record(values: Mapping[str, Any], label: str) -> Instance:
-    """A configuration object: attributes as in config.json, nested configurations as records too."""
-    names: dict[str, Any] = {}
-    for key, value in values.items():
-        nested = isinstance(value, dict) and key.endswith("_config") and key != "quantization_config"
-        names[key] = _record(value, key) if nested else value
-    return Instance(None, names, closed=True, label=label)
-
-
-def _architecture(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What the engine's ``ModelArchConfig`` takes over from config.json without change."""
-    nested = config.get("text_config")
-    text: Mapping[str, Any] = nested if isinstance(nested, Mapping) else config
-    return {
-        "architectures": list(config.get("architectures") or []),
-        "model_type": config.get("model_type"),
-        "text_model_type": text.get("model_type"),
-        "total_num_attention_heads": text.get("num_attention_heads"),
-        "total_num_kv_heads": text.get("num_key_value_heads"),
-    }
-
-
-def _quantization_config(config: Mapping[str, Any]) -> dict[str, Any] | None:
-    """``quantization_config`` where vLLM looks for it: top level, nested text configuration, ``compression_config``."""
-    text = config.get("text_config")
-    for owner in (config, text if isinstance(text, Mapping) else {}):
-        for key in ("quantization_config", "compression_config"):
-            found = owner.get(key)
-            if isinstance(found, dict):
-                return found
-    return None

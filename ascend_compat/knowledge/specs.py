@@ -32,15 +32,16 @@ class Declared:
         self.description = facts.quant_description or {}
 
     def signature(self, bucket: Bucket, layer: int | None) -> tuple[Any, ...]:
+        """What tells layers of one bucket apart; the tensors themselves they share."""
         parts: list[Any] = []
         for groups in bucket.shards.values():
             for group in groups:
                 name = concrete(group.template, layer)
                 module = name.rpartition(".")[0]
                 matched = tuple(bool(p and p.match(module)) for p in self.patterns)
-                parts.append((group.template, module in self.exact, matched, self.description.get(name)))
+                parts.append((module in self.exact, matched, self.description.get(name)))
         fused = concrete(bucket.leaf.path, layer)
-        return (*sorted(parts, key=repr), fused in self.exact, tuple(bool(p and p.match(fused)) for p in self.patterns))
+        return (*parts, fused in self.exact, tuple(bool(p and p.match(fused)) for p in self.patterns))
 
 
 def module_spec(bucket: Bucket, prefix: str, profile: ModelProfile, pack: Mapping[str, Any], soc: str) -> LayerSpec:

@@ -33,7 +33,11 @@ def make_plan(
     "vllm/config/cache.py:41"}}``); what it lacks comes from the curated rules. Without tensors, or without the sizes
     the arithmetic needs, ``studied`` is ``None`` and ``unknown`` says what is missing.
     """
-    case = make_case(facts, profile, target, launch, rules, release)
+    return plan_case(make_case(facts, profile, target, launch, rules, release))
+
+
+def plan_case(case: Case) -> MemoryPlan:
+    """The plan of a case whose settings are resolved; its evidence begins with the case's own."""
     missing = _missing(case)
     if missing:
         return MemoryPlan(None, None, None, (), (), case.evidence, missing)

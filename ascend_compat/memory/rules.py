@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -162,7 +163,14 @@ class MemoryRules(MainFile, ModulesFile):
                 return entry
         raise RuleError(f"{self.path} has no {name!r} for vllm-ascend {target.vllm_ascend}", "add an entry to it")
 
+    def regime(self, target: Target) -> tuple[bool, ...]:
+        """Which intervals ``target`` lies in: targets with equal regimes on a device are equal to the estimator."""
+        entries: list[Interval] = [entry for known in self.switches.values() for entry in known]
+        entries.extend(self.routers)
+        return tuple(entry.holds(target) for entry in entries)
 
+
+@lru_cache(maxsize=1024)
 def _inside(specifier: str | None, version: str | None) -> bool:
     if specifier is None:
         return True

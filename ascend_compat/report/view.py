@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ascend_compat.core.finding import Param
-from ascend_compat.core.report import EvidenceRow, FindingRow, LayoutPart, ReportDocument, Text
+from ascend_compat.core.report import EvidenceRow, FindingRow, LayoutPart, Params, ReportDocument, Text
 from ascend_compat.core.units import gib
 from ascend_compat.core.verdict import Verdict
 from ascend_compat.report import catalog
@@ -76,18 +76,11 @@ class View:
 
     def layout(self, layout: LayoutPart | None) -> str:
         """``TP8 DP2 EP``; parallelism of degree 1 is left out unless nothing else is left."""
-        if layout is None:
-            return "-"
-        degrees = [f"{name}{degree}" for name, degree in (("TP", layout.tp), ("DP", layout.dp), ("PP", layout.pp))]
-        named = [degree for degree in degrees if degree[2:] != "1"] or degrees[:1]
-        return " ".join([*named, *(["EP"] if layout.ep else [])])
+        return degrees(layout)
 
     def cards(self, layout: LayoutPart | None) -> str:
         """``16 NPUs on 2 nodes (TP8 DP2 EP)``, or that no layout is known."""
-        if layout is None:
-            return self.word("cards.none")
-        label = "cards.nodes" if layout.nodes > 1 else "cards.node" if layout.npus > 1 else "cards.single"
-        return self.word(label, npus=layout.npus, nodes=layout.nodes, layout=self.layout(layout))
+        return cards(layout, self.lang)
 
     @property
     def platform(self) -> str:
@@ -101,9 +94,32 @@ class View:
         return self.doc.verdict is Verdict.COMPATIBLE
 
     def _sentence(self, message_id: str, params: Mapping[str, Param], english: str) -> Sentence:
-        if catalog.known(message_id):
-            return tuple(catalog.segments(message_id, params, self.lang))
-        return tuple(catalog.prose(english)) or BLANK
+        return sentence(message_id, params, english, self.lang)
+
+
+def sentence(message_id: str, params: Mapping[str, Param], english: str, lang: str) -> Sentence:
+    """A message in a language; the English rendering where no catalogue knows its id."""
+    if catalog.known(message_id):
+        return tuple(catalog.segments(message_id, params, lang))
+    return tuple(catalog.prose(english)) or BLANK
+
+
+def degrees(layout: LayoutPart | None) -> str:
+    """As :meth:`View.layout`."""
+    if layout is None:
+        return "-"
+    sizes = [f"{name}{degree}" for name, degree in (("TP", layout.tp), ("DP", layout.dp), ("PP", layout.pp))]
+    named = [size for size in sizes if size[2:] != "1"] or sizes[:1]
+    return " ".join([*named, *(["EP"] if layout.ep else [])])
+
+
+def cards(layout: LayoutPart | None, lang: str) -> str:
+    """As :meth:`View.cards`."""
+    if layout is None:
+        return catalog.render("view.cards.none", {}, lang)
+    label = "nodes" if layout.nodes > 1 else "node" if layout.npus > 1 else "single"
+    params: Params = {"npus": layout.npus, "nodes": layout.nodes, "layout": degrees(layout)}
+    return catalog.render(f"view.cards.{label}", params, lang)
 
 
 def plain(text: str | int | None) -> Sentence:

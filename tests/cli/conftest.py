@@ -33,8 +33,8 @@ def build() -> ModuleType:
 
 @pytest.fixture
 def analysis(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What ``analyze`` gives (``result``, a report or an exception) and what it was called with (``calls``)."""
-    state: dict[str, Any] = {"result": _documents().incompatible(), "calls": []}
+    """What ``analyze`` and ``matrix`` give (``result``, ``matrix``) and what they were called with (``calls``)."""
+    state: dict[str, Any] = {"result": _documents().incompatible(), "matrix": _documents().matrix(), "calls": []}
 
     def analyze(model: str, **given: Any) -> Any:
         state["calls"].append((model, given))
@@ -43,8 +43,15 @@ def analysis(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             raise result
         return result
 
+    def matrix(model: str, **given: Any) -> Any:
+        state["calls"].append((model, given))
+        if isinstance(state["matrix"], BaseException):
+            raise state["matrix"]
+        return state["matrix"]
+
     fake = ModuleType("ascend_compat.api")
     fake.analyze = analyze  # type: ignore[attr-defined]  # a module made for this test
+    fake.matrix = matrix  # type: ignore[attr-defined]  # likewise
     monkeypatch.setitem(sys.modules, "ascend_compat.api", fake)
     monkeypatch.setattr("ascend_compat.api", fake, raising=False)
     for name in ("NO_COLOR", "COLUMNS"):

@@ -209,15 +209,6 @@ def test_color_follows_the_switches(
     assert "\x1b[" not in run("check", "m")[1]
 
 
-def _by_release(build: ModuleType) -> Callable[[dict[str, Any]], Any]:
-    def answer(given: dict[str, Any]) -> Any:
-        if given["soc"] == "310P":
-            return UsageError("SoC '310P' has no memory size of its own", "add --npu-memory GIB")
-        return build.compatible() if given["target"] == "0.23.0" else build.incompatible()
-
-    return answer
-
-
 @pytest.fixture
 def packs(tmp_path: Path) -> str:
     """A rules directory with two packs."""
@@ -228,37 +219,34 @@ def packs(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
-def test_the_matrix_finds_the_first_release_that_runs(
-    run: Run, analysis: dict[str, Any], build: ModuleType, packs: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from ascend_compat.cli import matrix
-
-    monkeypatch.setattr(matrix, "_socs", lambda args: ["A2", "310P"])
-    analysis["result"] = _by_release(build)
-    code, out, _ = run("matrix", "m", "--rules", packs, "--format", "json")
+def test_the_matrix_is_data_or_a_table(run: Run, analysis: dict[str, Any]) -> None:
+    code, out, _ = run("matrix", "m", "--format", "json")
     data = json.loads(out)
     assert code == 0
-    assert [(row["release"], row["soc"], row["verdict"]) for row in data["cells"]] == [
-        ("0.18.0rc1", "A2", "incompatible"),
-        ("0.18.0rc1", "310P", "undetermined"),
-        ("0.23.0", "A2", "compatible"),
-        ("0.23.0", "310P", "undetermined"),
-    ]
-    assert data["cells"][0]["blocker"] == "AC301"
-    assert data["first"]["release"] == "0.23.0"
-    assert "First release that runs it: 0.23.0 on A2" in run("matrix", "m", "--rules", packs)[1]
-    assert "| 0.23.0 | A2 | compatible |" in run("matrix", "m", "--rules", packs, "--format", "markdown")[1]
+    assert data["rows"][0]["releases"] == ["0.9.1rc1", "0.13.0", "0.18.0"]
+    assert data["rows"][0]["cells"][0]["blockers"][0] == "AC301"
+    assert data["first"][1]["release"] == "0.23.0"
+    assert "0.9.1rc1 ... 0.18.0" in run("matrix", "m")[1]
+    assert "| 0.23.0 | no `AC307` ×8 | yes ×4 |" in run("matrix", "m", "--format", "markdown")[1]
 
 
-def test_a_matrix_without_a_yes_exits_with_1(run: Run, analysis: dict[str, Any], packs: str) -> None:
-    code, out, _ = run("matrix", "m", "--rules", packs, "--soc", "A2")
+def test_the_matrix_takes_the_target_the_device_and_the_launch(run: Run, analysis: dict[str, Any]) -> None:
+    run("matrix", "m", "--soc", "A5", "--target", "0.23.0", "--tp", "4", "--rules", "r", "--offline")
+    model, given = analysis["calls"][0]
+    assert (model, given["soc"], given["target"], given["rules"], given["offline"]) == ("m", "A5", "0.23.0", "r", True)
+    assert given["profile"].tp == 4
+
+
+def test_a_matrix_without_a_yes_exits_with_1(run: Run, analysis: dict[str, Any], build: ModuleType) -> None:
+    analysis["matrix"] = build.matrix(runs=False)
+    code, out, _ = run("matrix", "m")
     assert code == 1
-    assert "No packed release is known to run it." in out
+    assert "A5: no packed release is known to run it." in out
 
 
-def test_a_bad_model_ends_the_matrix(run: Run, analysis: dict[str, Any], packs: str) -> None:
-    analysis["result"] = CheckpointError("no config.json")
-    assert run("matrix", "m", "--rules", packs, "--soc", "A2")[0] == 3
+def test_a_bad_model_ends_the_matrix(run: Run, analysis: dict[str, Any]) -> None:
+    analysis["matrix"] = CheckpointError("no config.json")
+    assert run("matrix", "m")[0] == 3
 
 
 def test_rules_list_and_show(run: Run, packs: str) -> None:

@@ -107,6 +107,19 @@ def test_literal_mappings_are_kept_and_others_noted(tmp_path: Path) -> None:
     assert any("models/m.py:8" in line for line in trees.unfollowed)
 
 
+def test_what_a_constructor_adds_to_a_mapping_belongs_to_it(tmp_path: Path) -> None:
+    source = (
+        f"{HEAD}class Model(nn.Module):\n    packed_modules_mapping = {{'qkv': ['q', 'k', 'v']}}\n"
+        "    def __init__(self, config):\n        if config.dense:\n"
+        "            self.packed_modules_mapping['both'] = ['one', 'other']\n"
+        "        self.packed_modules_mapping[config.name] = ['x']\n"
+    )
+    trees = make_trees(tmp_path, {"vllm/model_executor/models/m.py": source})
+    classes, _ = extract_modules(trees, {"A": {"module": HOME, "class": "Model"}})
+    assert classes["~m:Model"]["packed_modules_mapping"] == {"qkv": ["q", "k", "v"], "both": ["one", "other"]}
+    assert any("models/m.py:9" in line for line in trees.unfollowed)
+
+
 def test_names_that_go_round_in_circles_end(tmp_path: Path) -> None:
     body = "f = g\ng = f\nself.x = f()\nlayer = layer if a else Row()\nself.y = layer\nself.z = self.again()"
     after = "    def again(self):\n        return self.again()\n"

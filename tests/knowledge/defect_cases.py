@@ -220,10 +220,6 @@ CASES: dict[str, tuple[Ask, Ask]] = {
         SLIM.but(release="0.20.2rc1", model_type="glm_moe_dsa", float_mtp=True, declared="W4A8_DYNAMIC", launch=mtp()),
         SLIM.but(release="0.20.2rc1", model_type="glm_moe_dsa", float_mtp=True, declared="W4A8_DYNAMIC"),
     ),
-    "ct-static-input-offset": (
-        Ask(method="compressed-tensors", linear="W8A8"),
-        Ask(method="compressed-tensors", linear="W8A8_DYNAMIC"),
-    ),
     "310p-w8a8-dynamic-linear": (
         SLIM.but(soc="310P", linear="W8A8_DYNAMIC"),
         SLIM.but(soc="310P", linear="W8A8"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,11 +47,7 @@ SEEN = [
 
 @cache
 def pack(release: str) -> dict[str, Any]:
-    path = RULES / "packs" / f"{release}.json"
-    if not path.is_file():
-        pytest.skip(f"rules/packs has no pack of {release}")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    return Rules(RULES).pack(release)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ascend_compat.core.matrix import MatrixDocument
 from ascend_compat.core.report import ReportDocument
 
 GIB = 1 << 30
@@ -19,6 +20,35 @@ def incompatible(**changes: Any) -> ReportDocument:
 def compatible(**changes: Any) -> ReportDocument:
     """GLM-4.7 as ModelSlim W8A8 on the same target."""
     return ReportDocument.model_validate({**_base(), **_w8a8(), **changes})
+
+
+def matrix(runs: bool = True) -> MatrixDocument:
+    """GLM-4.7-FP8 on two SoCs: three releases that refuse it, one that runs it on A5, one that no longer does."""
+    blocked = text("AC301.any", "The loader copies `F8_E4M3` into int8.")
+    bare = text("AC307.any", "A2 has no units for it.")
+    no = {"verdict": "incompatible", "blockers": ["AC301", "AC303"], "reason": blocked, "minimum": layout(8, 8)}
+    slow = {"verdict": "incompatible", "blockers": ["AC307"], "reason": bare, "minimum": layout(8, 8)}
+    yes = {"verdict": "compatible", "minimum": layout(4, 4)} if runs else no
+    first = {
+        "soc": "A5",
+        "release": "0.23.0",
+        "verdict": "compatible",
+        "minimum": layout(4, 4),
+        "not_in": ["0.24.0rc1"],
+    }
+    return MatrixDocument.model_validate(
+        {
+            "tool_version": "0",
+            "model": "GLM-4.7-FP8",
+            "socs": ["A2", "A5"],
+            "rows": [
+                {"releases": ["0.9.1rc1", "0.13.0", "0.18.0"], "cells": [{"soc": "A2", **no}, {"soc": "A5", **no}]},
+                {"releases": ["0.23.0"], "cells": [{"soc": "A2", **slow}, {"soc": "A5", **yes}]},
+                {"releases": ["0.24.0rc1"], "cells": [{"soc": "A2", **slow}, {"soc": "A5", **no}]},
+            ],
+            "first": [{"soc": "A2"}, {"soc": "A5", **(first if runs else {})}],
+        }
+    )
 
 
 def text(message_id: str, sentence: str, **params: Any) -> dict[str, Any]:

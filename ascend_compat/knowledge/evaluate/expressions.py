@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ascend_compat.knowledge.evaluate import natives
+from ascend_compat.knowledge.evaluate import libraries, natives
 from ascend_compat.knowledge.evaluate.attributes import Super
 from ascend_compat.knowledge.evaluate.operations import PLAIN, Operations
 from ascend_compat.knowledge.evaluate.values import (
@@ -257,7 +257,7 @@ class Expressions(Operations):
 
     def call_external(self, callee: External, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
         """A call that leaves the pack: known constructors and helpers, else unknown."""
-        return natives.call_external(self, callee.name, args, keywords, at)
+        return libraries.call_external(self, callee.name, args, keywords, at)
 
     def builtin(self, name: str) -> Any:
         """A Python builtin, or the bare name as something external."""

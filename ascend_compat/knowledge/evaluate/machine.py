@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ascend_compat.knowledge.evaluate import natives
+from ascend_compat.knowledge.evaluate import libraries
 from ascend_compat.knowledge.evaluate.frames import Frame, Return
 from ascend_compat.knowledge.evaluate.statements import Statements
 from ascend_compat.knowledge.evaluate.values import (
@@ -112,7 +112,7 @@ class Machine(Statements):
                 Unknown(at, f"value of {cls.name}"),
             )
         if cls.name == "LazyLoader":
-            return natives.lazy_module(self, args, at)
+            return libraries.lazy_module(self, args, at)
         if any(isinstance(base, External) and base.name.endswith(".Parameter") for base in cls.lineage()):
             return keywords.get("data", args[0] if args else Unknown(at, "a parameter without data"))
         made = Instance(cls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ascend_compat.knowledge.evaluate.exceptions import handles
 from ascend_compat.knowledge.evaluate.expressions import Expressions
 from ascend_compat.knowledge.evaluate.frames import Break, Continue, Frame, Return
 from ascend_compat.knowledge.evaluate.shape import assigned, calls, leaves, targets
@@ -184,7 +185,7 @@ class Statements(Expressions):
             try:
                 self.block(node[2], frame)
             except Raised as error:
-                handler = next((h for h in node[3] if _handles(h[0], error.kind)), None)
+                handler = next((h for h in node[3] if handles(h[0], error.kind)), None)
                 if handler is None:
                     raise
                 if handler[1]:
@@ -295,13 +296,3 @@ class Statements(Expressions):
                 owner[key] = value
             except (TypeError, IndexError) as error:
                 raise Raised(type(error).__name__, str(error), at) from None
-
-
-#: Exceptions that a handler of their base class catches too. Source: Python's exception hierarchy.
-_BASES = {"ModuleNotFoundError": "ImportError", "KeyError": "LookupError", "IndexError": "LookupError",
-          "FileNotFoundError": "OSError", "NotImplementedError": "RuntimeError", "ZeroDivisionError": "ArithmeticError",
-          "RecursionError": "RuntimeError", "InvalidVersion": "ValueError"}  # fmt: skip
-
-
-def _handles(names: list[str] | None, kind: str) -> bool:
-    return names is None or bool({kind, _BASES.get(kind), "Exception", "BaseException"} & set(names))

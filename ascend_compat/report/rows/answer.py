@@ -49,9 +49,10 @@ def remedies(view: View) -> Table:
 
 
 def conditions(view: View, row: RemedyRow) -> list[str]:
-    """What a remedy presupposes: precision, release, device."""
+    """What a remedy presupposes: precision, release, device, and what the command loses."""
     precision = [view.choice("precision", row.precision)] if row.precision else []
-    return [*precision, *(part for part in (row.release, row.soc) if part)]
+    without = [view.word("way.without", flag=flag) for flag in row.without]
+    return [*precision, *(part for part in (row.release, row.soc) if part), *without]
 
 
 def code_changes(view: View) -> list[FindingRow]:

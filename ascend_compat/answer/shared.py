@@ -1,0 +1,73 @@
+"""What judgements of one checkpoint have in common: its files, its weights once loaded, and memory plans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ascend_compat.classify.profile import classify
+from ascend_compat.core.facts import CheckpointFacts
+from ascend_compat.core.plan import MemoryPlan
+from ascend_compat.core.profile import ModelProfile
+from ascend_compat.core.target import LaunchProfile, Target
+from ascend_compat.knowledge.files import CheckpointFiles
+from ascend_compat.knowledge.load import Rules
+from ascend_compat.knowledge.match import Match, match
+from ascend_compat.knowledge.variants import float_variant
+from ascend_compat.memory.case import make_case
+from ascend_compat.memory.plan import plan_case
+from ascend_compat.memory.rules import load_memory_rules
+
+
+class Shared:
+    """Kept answers, by identity of the checkpoint's facts. One object serves one rules directory and one question."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.memory = load_memory_rules(rules.directory / "curated" / "memory.toml")
+        self._files: dict[int, tuple[CheckpointFacts, CheckpointFiles]] = {}
+        self._plain: dict[int, tuple[CheckpointFacts, ModelProfile]] = {}
+        self._plans: dict[tuple[Any, ...], tuple[CheckpointFacts, MemoryPlan]] = {}
+
+    def match(
+        self,
+        pack: Mapping[str, Any],
+        facts: CheckpointFacts,
+        profile: ModelProfile,
+        target: Target,
+        launch: LaunchProfile,
+        enough: Callable[[Match], bool] | None = None,
+    ) -> Match:
+        """As :func:`ascend_compat.knowledge.match.match`; the files are parsed and condensed once."""
+        if id(facts) not in self._files:
+            self._files[id(facts)] = (facts, CheckpointFiles(facts))  # facts are kept too: their id stays theirs
+        return match(pack, self.rules, facts, profile, target, launch, self._files[id(facts)][1], enough)
+
+    def loaded(
+        self, facts: CheckpointFacts, profile: ModelProfile, found: Match
+    ) -> tuple[CheckpointFacts, ModelProfile]:
+        """What the weights are once they are loaded: a loader may de-quantize them."""
+        if not found.dequantizing:
+            return facts, profile
+        if id(facts) not in self._plain:
+            plain = float_variant(facts, profile)
+            self._plain[id(facts)] = (facts, profile) if plain is None else (plain, classify(plain))
+        return self._plain[id(facts)]
+
+    def plan(
+        self,
+        facts: CheckpointFacts,
+        profile: ModelProfile,
+        target: Target,
+        launch: LaunchProfile,
+        release: Mapping[str, Any],
+    ) -> MemoryPlan:
+        """As :func:`ascend_compat.memory.plan.make_plan`, made once for releases that the memory rules treat alike."""
+        case = make_case(facts, profile, target, launch, self.memory, release)
+        settings = (case.utilization, case.block_size, repr(launch), repr(case.unknown))
+        key = (id(facts), target.soc, self.memory.regime(target), settings)
+        if key not in self._plans:
+            self._plans[key] = (facts, plan_case(case))
+        plan = self._plans[key][1]
+        return replace(plan, evidence=(*case.evidence, *plan.evidence[len(case.evidence) :]))

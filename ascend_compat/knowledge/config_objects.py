@@ -1,0 +1,76 @@
+"""Configuration objects as the engine makes them of config.json."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from ascend_compat.knowledge.environment import Environment
+from ascend_compat.knowledge.evaluate.values import Class, External, Instance
+
+
+def model_config(environment: Environment, cls: Class | None, dtype: External) -> Instance:
+    """The engine's ``ModelConfig`` as it is before its quantization is verified."""
+    config = copy.deepcopy(dict(environment.config))
+    hf_config = record(config, "hf_config")
+    architectures = {**architecture(config), "quantization_config": quantization_config(config)}
+    names = {
+        "model": environment.model_path,
+        "revision": None,
+        "quantization": environment.quantization,
+        "quantization_config": None,
+        "hf_config": hf_config,
+        "hf_text_config": hf_config.names.get("text_config", hf_config),
+        "hf_overrides": {},
+        "architectures": list(config.get("architectures") or []),
+        "model_arch_config": Instance(None, architectures, closed=False, label="model_arch_config"),
+        "dtype": dtype,
+        "enforce_eager": environment.enforce_eager,
+        "allow_deprecated_quantization": False,
+    }
+    return Instance(cls, names, closed=False, label="model_config")
+
+
+def engine_config(environment: Environment, model: Instance, load: Instance) -> Instance:
+    """The engine's ``VllmConfig`` before its quantization configuration is made."""
+    names = {
+        "model_config": model,
+        "load_config": load,
+        "quant_config": None,
+        "parallel_config": environment.parallel.config(),
+    }
+    return Instance(None, names, closed=False, label="vllm_config")
+
+
+def record(values: Mapping[str, Any], label: str) -> Instance:
+    """A configuration object: attributes as in config.json, nested configurations as records too."""
+    names: dict[str, Any] = {}
+    for key, value in values.items():
+        nested = isinstance(value, dict) and key.endswith("_config") and key != "quantization_config"
+        names[key] = record(value, key) if nested else value
+    return Instance(None, names, closed=True, label=label)
+
+
+def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the engine's ``ModelArchConfig`` takes over from config.json without change."""
+    nested = config.get("text_config")
+    text: Mapping[str, Any] = nested if isinstance(nested, Mapping) else config
+    return {
+        "architectures": list(config.get("architectures") or []),
+        "model_type": config.get("model_type"),
+        "text_model_type": text.get("model_type"),
+        "total_num_attention_heads": text.get("num_attention_heads"),
+        "total_num_kv_heads": text.get("num_key_value_heads"),
+    }
+
+
+def quantization_config(config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """``quantization_config`` where vLLM looks for it: top level, nested text configuration, ``compression_config``."""
+    text = config.get("text_config")
+    for owner in (config, text if isinstance(text, Mapping) else {}):
+        for key in ("quantization_config", "compression_config"):
+            found = owner.get(key)
+            if isinstance(found, dict):
+                return found
+    return None
