@@ -90,6 +90,10 @@ class Expressions(Resolve):
         found = frame.env.get(node.id)
         if found is not None:
             return found
+        if node.id in frame.globals_:
+            lazy = self.initial(frame.module, node.id)
+            if lazy is not None:
+                return lazy
         closure = frame.code.closure
         if closure is not None and node.id in closure:
             return closure[node.id]  # type: ignore[no-any-return]  # closures hold alternatives
@@ -231,6 +235,10 @@ class Expressions(Resolve):
                     return Const.of(bool(compute(left, right)))
             except TypeError:
                 pass
+        known = (ClassV, ExtV, FuncV, Obj, SeqV, DictV)
+        if isinstance(op, (ast.Is, ast.IsNot)) and isinstance(left, known) and isinstance(right, known):
+            if type(left) is not type(right):
+                return Const.of(isinstance(op, ast.IsNot))
         identity = isinstance(op, (ast.Is, ast.IsNot, ast.Eq, ast.NotEq))
         nothing = [v for v in (left, right) if isinstance(v, Const) and v.value is None]
         other = right if left in nothing else left

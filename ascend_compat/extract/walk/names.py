@@ -35,6 +35,8 @@ class Frame:
     platform: int = 0
     #: Tests of values that the current path depends on.
     data: int = 0
+    #: Branches around the current statement that values decide: what is stored here may not be.
+    maybe: int = 0
     globals_: set[str] = field(default_factory=set)
 
 

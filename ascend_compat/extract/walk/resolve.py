@@ -213,6 +213,13 @@ class Resolve(Names):
         value = binding.node.value if isinstance(binding.node, (ast.Assign, ast.AnnAssign)) else None
         return self.value(value, self.module_frame(module))
 
+    def initial(self, module: Module, name: str) -> Alts | None:
+        """A global that the function at hand sets when it finds it unset: what it holds before."""
+        bound = self.space(module).get(name, [])
+        node = bound[0][1].node if bound else None
+        value = node.value if isinstance(node, (ast.Assign, ast.AnnAssign)) else None
+        return self.one(Const.of(None)) if isinstance(value, ast.Constant) and value.value is None else None
+
     def _assigned_elsewhere(self, module: Module, name: str) -> bool:
         """A global that one function sets for others: what it holds when they run is not known."""
         known = self._elsewhere.get((module.name, name))

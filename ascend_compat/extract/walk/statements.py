@@ -87,7 +87,7 @@ class Statements(Truths):
         elif isinstance(target, ast.Attribute):
             for cond, owner in self.value(target.value, frame):
                 if isinstance(owner, Obj) and not owner.settings and frame.cond is not None:
-                    self._store(owner, target.attr, alts, conj(frame.cond, cond), frame.data > 0)
+                    self._store(owner, target.attr, alts, conj(frame.cond, cond), frame.maybe > 0)
         elif isinstance(target, ast.Subscript):
             self._store_item(target, alts, frame)
 
@@ -151,9 +151,11 @@ class Statements(Truths):
             frame.cond, frame.env = under, dict(start)
             frame.platform += truth.platform
             frame.data += data
+            frame.maybe += data
             self.block(part, frame)
             frame.platform -= truth.platform
             frame.data -= data
+            frame.maybe -= data
             if frame.cond is not None:
                 ends.append((side, frame.cond, frame.env))
             else:

@@ -12,7 +12,9 @@ DATA, CONFIG, UNKNOWN = "D", "C", "U"
 #: Text of a guard longer than this is not kept as an expression.
 TEXT_LIMIT = 600
 #: Alternatives are joined into one text up to this length.
-LONGEST = 1500
+LONGEST = 3000
+#: What stands for a condition longer than that.
+TOO_LONG = "a condition too long to keep"
 #: Where a node keeps its text.
 WRITTEN = "written"
 #: Alternatives kept for one value.
@@ -174,11 +176,16 @@ def either(first: tuple[Guard, ...], second: tuple[Guard, ...]) -> tuple[Guard, 
     rests = [[g for g in guards if g not in same] for guards in (first, second)]
     if not rests[0] or not rests[1]:
         return same
-    if len(rests[0]) == len(rests[1]) == 1 and rests[0][0] == rests[1][0].inverse():
+    for one, other in (rests, rests[::-1]):  # (a and b) or not a: b or not a
+        if len(one) == 1 and one[0].inverse() in other:
+            other.remove(one[0].inverse())
+    if not rests[0] or not rests[1]:
         return same
     text = " or ".join("(" + " and ".join(f"({g})" for g in rest) + ")" for rest in rests)
     decidable = any(g.kind == CONFIG for rest in rests for g in rest)
-    return (*same, Guard(text, True, CONFIG if decidable else UNKNOWN)) if len(text) <= LONGEST else same
+    if len(text) > LONGEST:
+        return (*same, Guard(TOO_LONG, True, UNKNOWN))
+    return (*same, Guard(text, True, CONFIG if decidable else UNKNOWN))
 
 
 def merged(alts: Iterable[tuple[Cond, Any]]) -> Alts:
