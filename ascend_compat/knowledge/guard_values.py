@@ -59,10 +59,14 @@ def is_element(node: ast.AST) -> bool:
 
 
 class Values:
-    """Evaluates guards on one configuration; ``bound`` gives elements for ``each`` parts."""
+    """Evaluates guards on one configuration (``None``: nothing is known); ``bound`` gives elements for ``each`` parts."""
 
-    def __init__(self, config: Mapping[str, Any], text_config: Mapping[str, Any]) -> None:
-        self.names = {"config": with_rope(config), "text_config": with_rope(text_config)}
+    def __init__(self, config: Mapping[str, Any] | None, text_config: Mapping[str, Any] | None = None) -> None:
+        self.names = {
+            name: with_rope(part)
+            for name, part in (("config", config), ("text_config", text_config))
+            if part is not None
+        }
         self.bound: dict[str, Any] = {}
 
     def test(self, text: str) -> bool:

@@ -14,6 +14,8 @@ TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config")
 #: Combinations of elements that are tried for one meeting.
 COMBINATIONS = 400
 DEPTH = 4
+#: The kind of guard that config.json decides.
+CONFIG = "C"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Use:
     open: tuple[str, ...] = ()
     decided: tuple[str, ...] = ()
     steps: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    #: Whether config.json would decide everything that is open.
+    by_config: bool = True
 
 
 class Walked:
@@ -46,12 +50,15 @@ class Walked:
         #: Where the architecture that was asked for is registered.
         self.at: str | None = None
 
-    def uses(self, architecture: str, config: Mapping[str, Any], depth: int = 0) -> list[Use]:
-        """Meetings of an architecture and of the language models it makes, certain ones first."""
+    def uses(self, architecture: str, config: Mapping[str, Any] | None, depth: int = 0) -> list[Use]:
+        """Meetings of an architecture and of the language models it makes, certain ones first.
+
+        Without a configuration everything that it would decide stays open.
+        """
         if architecture not in self.section["architectures"]:
             self.unwalked.append(architecture)
             return []
-        values = Values(config, text_part(config))
+        values = Values(config, text_part(config) if config is not None else None)
         found: dict[tuple[str, str, str], Use] = {}
         for number in self.section["architectures"][architecture]:
             use = self._use(self.section["uses"][number], values)
@@ -74,9 +81,11 @@ class Walked:
         except Unknown:
             part = None
         if not isinstance(part, Mapping):
+            part = None
+        name = use.name or (self._language_model(part) if part is not None else "")
+        if not name:
             self.unwalked.append(use.note)
             return []
-        name = use.name or self._language_model(part)
         return self.uses(name, part, depth + 1)
 
     def _language_model(self, part: Mapping[str, Any]) -> str:
@@ -97,8 +106,9 @@ class Walked:
         if answer is False:
             return None
         decided = tuple(text if wanted else f"not ({text})" for _, text, wanted in texts if text not in left)
+        beyond = any(kind != CONFIG for text, kind, _ in texts)
         return Use(*self.section["things"][thing], answer is True, bool(data), tuple(left), decided,
-                   tuple(self._steps(step)))  # fmt: skip
+                   tuple(self._steps(step)), not beyond)  # fmt: skip
 
     def _steps(self, step: int) -> Iterator[tuple[str, str]]:
         chain = []
@@ -154,7 +164,7 @@ def _many(found: Any) -> bool:
 def _all(guards: list[tuple[str, str, bool]], values: Values) -> tuple[bool | None, list[str]]:
     left = []
     for text, kind, wanted in guards:
-        if kind != "C":
+        if kind != CONFIG:
             left.append(text if wanted else f"not ({text})")
             continue
         try:
