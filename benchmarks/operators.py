@@ -28,7 +28,7 @@ from ascend_compat.knowledge.walked import Use, Walked
 KNOWN = Path(__file__).with_suffix(".toml")
 DOCUMENTED = ("supported", "experimental")
 CLASSES = ("clean", "config", "kernel", "complex", "open", "blocked")
-OLD_CHIP = re.compile(r"300I|310", re.I)
+OLD_CHIP = re.compile(r"300I|310|inference products", re.I)
 
 
 def state(walked: Walked, architecture: str, soc: str) -> tuple[str, list[Use]]:
@@ -60,7 +60,8 @@ def positives(pack: Mapping[str, Any], known: Mapping[str, Any], soc: str) -> tu
     found: dict[str, str] = {}
     unmapped = []
     for name in (*names, *tested):
-        row = next((r for r in known["names"] if re.search(r["match"], name.rpartition("/")[2], re.I)), None)
+        label = name if name in pack["documented"] else name.rpartition("/")[2]
+        row = next((r for r in known["names"] if re.search(r["match"], label, re.I)), None)
         if row is None:
             unmapped.append(name)
         for architecture in row["architectures"] if row else ():

@@ -36,8 +36,8 @@ class Use:
     open: tuple[str, ...] = ()
     decided: tuple[str, ...] = ()
     steps: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    #: Whether config.json would decide everything that is open.
-    by_config: bool = True
+    #: Whether something that is open is for config.json to decide.
+    by_config: bool = False
 
 
 class Walked:
@@ -106,9 +106,9 @@ class Walked:
         if answer is False:
             return None
         decided = tuple(text if wanted else f"not ({text})" for _, text, wanted in texts if text not in left)
-        beyond = any(kind != CONFIG for text, kind, _ in texts)
+        by_config = any(kind == CONFIG and (text in left or f"not ({text})" in left) for kind, text, _ in texts)
         return Use(*self.section["things"][thing], answer is True, bool(data), tuple(left), decided,
-                   tuple(self._steps(step)), not beyond)  # fmt: skip
+                   tuple(self._steps(step)), by_config)  # fmt: skip
 
     def _steps(self, step: int) -> Iterator[tuple[str, str]]:
         chain = []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from ascend_compat.extract.walk.calls import Args, Calls, Words
+from ascend_compat.extract.walk.calls import Args, Words
+from ascend_compat.extract.walk.containers import Containers
 from ascend_compat.extract.walk.names import Frame
-from ascend_compat.extract.walk.resolve import ROOT, TEXT
 from ascend_compat.extract.walk.values import (
     CONFIG,
     DATA,
@@ -20,12 +20,10 @@ from ascend_compat.extract.walk.values import (
     DictV,
     ExtV,
     FuncV,
-    Guard,
     ManyV,
     ModV,
     Obj,
     SeqV,
-    SuperV,
     Sym,
     combined,
     merged,
@@ -33,116 +31,12 @@ from ascend_compat.extract.walk.values import (
     text_of,
 )
 
-STRING = frozenset({"lower", "upper", "strip", "startswith", "endswith", "replace", "removeprefix", "removesuffix"})
 FOLDED = {"bool": bool, "int": int, "str": str, "len": len, "min": min, "max": max, "abs": abs}
 TYPES = {"str": ("str",), "int": ("int", "bool"), "bool": ("bool",), "float": ("float",)}
 
 
-class Builtins(Calls):
+class Builtins(Containers):
     """Builtin functions and methods."""
-
-    def syntax(self, node: ast.Call, args: Args, frame: Frame) -> Alts | None:
-        """``super()``, and methods of containers, which need to know their owner."""
-        if isinstance(node.func, ast.Name) and node.func.id == "super" and frame.code.cls:
-            first = frame.code.node.args.args if hasattr(frame.code.node, "args") else []
-            own = frame.env.get(first[0].arg) if first else None
-            cls = frame.code.cls
-            if len(node.args) == 2 and isinstance(args[0][0][1], ClassV):
-                cls = args[0][0][1].fqn
-            return tuple((c, SuperV(cls, v)) for c, v in own or ()) or self.one(NOBODY)
-        if not isinstance(node.func, ast.Attribute):
-            return None
-        method = node.func.attr
-        if method in ("append", "extend", "insert", "add", "update", "get", "items", "values", "keys", "pop", "copy") or method in STRING:
-            owner = self.value(node.func.value, frame)
-            if any(isinstance(v, (DictV, SeqV, ManyV, Const)) for _, v in owner):
-                return self._method(owner, method, args, node, frame)
-        return None
-
-    def _method(self, owner: Alts, method: str, args: Args, node: ast.Call, frame: Frame) -> Alts | None:
-        out: list[Any] = []
-        for cond, value in owner:
-            if isinstance(value, DictV):
-                found = self._of_dict(value, method, args)
-            elif isinstance(value, (SeqV, ManyV)):
-                found = self._of_sequence(value, method, args, node, frame)
-            elif isinstance(value, Const):
-                found = self._of_constant(value, method, args)
-            else:
-                func = self.attribute(value, method, frame, node)
-                found = merged(a for c, f in func for a in self.call(f, args, {}, frame, node, c))
-            out.extend(((cond[0] & c[0], (*cond[1], *(g for g in c[1] if g not in cond[1]))), v)
-                       for c, v in found if cond[0] & c[0])  # fmt: skip
-        return merged(out) or self.one(NOBODY)
-
-    def _of_dict(self, table: DictV, method: str, args: Args) -> Alts:
-        if method in ("get", "pop"):
-            default = args[1] if len(args) > 1 else self.one(NONE)
-            if args and isinstance(args[0][0][1], (Const, ClassV, ExtV)) and len(args[0]) == 1:
-                key = args[0][0][1]
-                for known, alts in table.items:
-                    if known == key:
-                        return alts  # type: ignore[no-any-return]  # values are alternatives
-                return default if not table.open else merged([*default, *self.one(TENSOR)])
-            return self._chosen(table, args[0][0][1] if args else NOBODY, default)
-        if method == "items":
-            rows = tuple(((self.world.full, ()), SeqV((self.one(k), v))) for k, v in table.items)
-            return self.one(ManyV(rows))
-        if method == "values":
-            return self.one(ManyV(tuple(a for _, alts in table.items for a in alts)))
-        if method == "keys":
-            return self.one(SeqV(tuple(self.one(k) for k, _ in table.items)))
-        return self.one(table if method == "copy" else NONE)
-
-    def _chosen(self, table: DictV, key: Any, default: Alts) -> Alts:
-        """What a key that config.json holds finds: each value under the keys that lead to it."""
-        text = text_of(key) if isinstance(key, Sym) else None
-        groups: dict[Alts, list[str]] = {}
-        for known, alts in table.items:
-            groups.setdefault(alts, []).append(text_of(known) or "?")
-        if text is None or any("?" in names for names in groups.values()):
-            return merged([*default, *(a for alts in groups for a in alts)])
-        out: list[Any] = []
-        for alts, names in groups.items():
-            guard = Guard(f"{text} in ({', '.join(names)},)", True, CONFIG)
-            out.extend(((c[0], (*c[1], guard)), v) for c, v in alts)
-        every = Guard(f"{text} in ({', '.join(n for names in groups.values() for n in names)},)", False, CONFIG)
-        first = [((c[0], (*c[1], every) if groups else c[1]), v) for c, v in default]
-        return merged([*first, *out])
-
-    def _of_sequence(self, value: Any, method: str, args: Args, node: ast.Call, frame: Frame) -> Alts:
-        if method in ("append", "extend", "insert", "add", "update") and args:
-            new = args[-1] if method in ("append", "insert", "add") else self.elements(args[-1])
-            kept = value.items if isinstance(value, ManyV) else tuple(a for item in value.items for a in item)
-            made = self.one(ManyV(merged([*kept, *new])))
-            assert isinstance(node.func, ast.Attribute)
-            if isinstance(node.func.value, (ast.Name, ast.Attribute)):
-                self.assign(node.func.value, made, frame)
-            return self.one(NONE)
-        if method == "pop":
-            return self.elements(self.one(value))
-        return self.one(value if method == "copy" else TENSOR)
-
-    def _of_constant(self, value: Const, method: str, args: Args) -> Alts:
-        given = [a[0][1] for a in args]
-        if method in STRING and isinstance(value.value, str) and all(isinstance(g, Const) for g in given):
-            try:
-                return self.one(Const.of(getattr(value.value, method)(*(g.value for g in given))))
-            except (TypeError, AttributeError):
-                pass
-        return self.one(NOBODY)
-
-    def config_call(self, func: Sym, args: Args, node: ast.AST) -> Alts:
-        """Methods of the configuration."""
-        owner, _, method = func.text.rpartition(".")
-        if method == "get_text_config":
-            return self.one(Sym(CONFIG, TEXT if owner == ROOT else owner))
-        if method in ("to_dict", "copy"):
-            return self.one(Sym(CONFIG, owner))
-        if method in ("get", "startswith", "endswith", "lower", "items", "keys", "values") and len(args) <= 2:
-            values = [a[0][1] if len(a) == 1 else NOBODY for a in args]
-            return self.one(combined([Sym(CONFIG, func.text), *values], lambda t: f"{t[0]}({', '.join(t[1:])})", func.text))
-        return self.one(NOBODY)
 
     def builtin(self, name: str, args: Args, words: Words, frame: Frame, node: ast.AST) -> Alts:
         """A builtin function."""
@@ -249,9 +143,9 @@ class Builtins(Calls):
             else:
                 kinds = [c.name.removeprefix("builtins.") for _, c in self.flat_classes(args[1]) if isinstance(c, ExtV)]
                 text = f"isinstance({{}}, ({', '.join(kinds)},))"
-                out.append((cond, combined([value], lambda t, s=text: s.format(t[0]), name_text(node)) if kinds else
-                            combined([value], lambda t: "", name_text(node)) if not isinstance(value, Sym) or value.kind != CONFIG
-                            else NOBODY))  # fmt: skip
+                known = combined([value], lambda t, s=text: s.format(t[0]), name_text(node))
+                decidable = kinds or not isinstance(value, Sym) or value.kind != CONFIG
+                out.append((cond, known if decidable else NOBODY))
         return merged(out)
 
     def flat_classes(self, alts: Alts) -> list[Any]:
@@ -311,7 +205,13 @@ class Builtins(Calls):
         """``all`` and ``any`` of items that are known one by one."""
         out: list[Any] = []
         for cond, value in alts:
-            items = value.items if isinstance(value, ManyV) else [a for i in value.items for a in i] if isinstance(value, SeqV) else None
+            items = (
+                value.items
+                if isinstance(value, ManyV)
+                else [a for i in value.items for a in i]
+                if isinstance(value, SeqV)
+                else None
+            )
             if items is None or any(c[1] for c, _ in items):
                 out.append((cond, TENSOR))
             elif all(isinstance(v, Const) for _, v in items):
@@ -333,5 +233,7 @@ class Builtins(Calls):
     def _b_map(self, args: Args, frame: Frame, node: ast.AST) -> Alts:
         out: list[Any] = []
         for cond, func in args[0]:
-            out.extend((cond, v) for _, v in self.call(func, [self.elements(a) for a in args[1:]], {}, frame, node, cond))
+            out.extend(
+                (cond, v) for _, v in self.call(func, [self.elements(a) for a in args[1:]], {}, frame, node, cond)
+            )
         return self.one(ManyV(merged(out)))

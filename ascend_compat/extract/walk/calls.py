@@ -5,15 +5,14 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from ascend_compat.extract.walk.binding import REST, Args, Binding, Words
 from ascend_compat.extract.walk.names import Frame
-from ascend_compat.extract.walk.statements import Statements
-from ascend_compat.extract.walk.summary import Met, Summary
+from ascend_compat.extract.walk.summary import Summary
 from ascend_compat.extract.walk.values import (
     CONFIG,
     DATA,
     NOBODY,
     TENSOR,
-    UNKNOWN,
     Alts,
     ClassV,
     Code,
@@ -28,22 +27,13 @@ from ascend_compat.extract.walk.values import (
     Sym,
     conj,
     merged,
-    name_text,
 )
 
 DEPTH = 70
-#: Parameters that never decide anything.
-IDLE = frozenset({"prefix", "layer_name"})
-NUMBERS = frozenset({"int", "float", "Tensor", "torch.Tensor"})
-TRITON_MARKS = ("triton.jit", "triton.autotune", "triton.heuristics")
 LAYER = "$layer"
-#: Keyword arguments that a call may give besides those it names.
-REST = "**"
-Args = list[Alts]
-Words = dict[str, Alts]
 
 
-class Calls(Statements):
+class Calls(Binding):
     """Calls functions and makes instances."""
 
     def __init__(self) -> None:
@@ -60,32 +50,11 @@ class Calls(Statements):
         """Overridden by natives: functions of the trees whose meaning the walk knows."""
         raise NotImplementedError
 
-    def class_at(self, fqn: str) -> str:
-        """Where a class is defined."""
-        found = self.world.trees.find_class(fqn)
-        return found[0].at(found[1]) if found else ""
-
     def made(self, cls: str, frame: Frame, node: ast.AST) -> list[tuple[int, str]]:
         """Overridden by natives: classes that are made where one is named, by device."""
         raise NotImplementedError
 
     # recording ---------------------------------------------------------------------------------------------------
-
-    def place(self, frame: Frame, node: ast.AST) -> str:
-        """``path:line``."""
-        return frame.module.at(node)
-
-    def meet(self, met: Met, frame: Frame, mask: int | None = None) -> None:
-        """Record what the current path runs into."""
-        cond = frame.cond if mask is None or frame.cond is None else conj(frame.cond, (mask, ()))
-        if cond is not None and not frame.caught:
-            frame.summary.met.append((cond, frame.data > 0, met))
-
-    def follow(self, summary: Summary, cond: Cond, frame: Frame, node: ast.AST) -> None:
-        """Record a call."""
-        both = conj(frame.cond, cond) if frame.cond is not None else None
-        if both is not None:
-            frame.summary.edges.append((both, frame.data > 0, summary, self.place(frame, node)))
 
     # expressions -------------------------------------------------------------------------------------------------
 
@@ -103,7 +72,7 @@ class Calls(Statements):
             if word.arg is not None:
                 words[word.arg] = self.value(word.value, frame)
                 continue
-            for cond, value in self.value(word.value, frame):
+            for _, value in self.value(word.value, frame):
                 if isinstance(value, DictV):
                     words.update({str(k.value): v for k, v in value.items if isinstance(k, Const)})
                     if value.open:
@@ -217,7 +186,9 @@ class Calls(Statements):
             return known
         summary = Summary(code.fqn, module.at(code.node))
         self._summaries[key] = summary
-        inner = Frame(module, dict(env), (self.world.full, ()), code, summary, bound if isinstance(bound, Obj) else None)
+        inner = Frame(
+            module, dict(env), (self.world.full, ()), code, summary, bound if isinstance(bound, Obj) else None
+        )
         self._depth += 1
         if isinstance(code.node, ast.Lambda):
             summary.result = self.value(code.node.body, inner)
@@ -228,76 +199,6 @@ class Calls(Statements):
         self._depth -= 1
         summary.done = True
         return summary
-
-    def bind(self, func: FuncV, args: Args, words: Words, module: Any) -> dict[str, Alts]:
-        """Parameters and what the call gives for them."""
-        spec = func.code.node.args
-        env: dict[str, Alts] = {}
-        names = [*spec.posonlyargs, *spec.args]
-        defaults = [None] * (len(names) - len(spec.defaults)) + list(spec.defaults)
-        given = list(args)
-        if func.bound is not None:
-            given.insert(0, self.one(func.bound))
-        for index, (param, default) in enumerate(zip(names, defaults, strict=True)):
-            if index < len(given):
-                env[param.arg] = self.coarse(given[index], param)
-            elif param.arg in words:
-                env[param.arg] = self.coarse(words[param.arg], param)
-            else:
-                env[param.arg] = self.missing(param, default, module)
-                if REST in words and default is not None:
-                    env[param.arg] = merged([*env[param.arg], *self.one(TENSOR)])
-        for param, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
-            env[param.arg] = (
-                self.coarse(words[param.arg], param) if param.arg in words else self.missing(param, default, module)
-            )
-        if spec.vararg is not None:
-            rest = given[len(names) :]
-            env[spec.vararg.arg] = self.one(SeqV(tuple(self.coarse(a, None) for a in rest)))
-        if spec.kwarg is not None:
-            known = {p.arg for p in (*names, *spec.kwonlyargs)}
-            rest_words = sorted((k, self.coarse(v, None, k)) for k, v in words.items() if k not in known | {REST})
-            env[spec.kwarg.arg] = self.one(DictV(tuple((Const.of(k), v) for k, v in rest_words), REST in words))
-        return env
-
-    def missing(self, param: ast.arg, default: ast.expr | None, module: Any) -> Alts:
-        """A parameter that the call leaves out."""
-        if default is not None:
-            return self.coarse(self.value(default, self.module_frame(module)), param)
-        return self.annotated(param.annotation, module)
-
-    def coarse(self, alts: Alts, param: ast.arg | None, name: str = "") -> Alts:
-        """A value without what decides nothing, so that calls which differ in sizes are one."""
-        name = param.arg if param is not None else name
-        if name in IDLE:
-            return self.one(TENSOR)
-        plain = param is not None and _annotation(param) in NUMBERS
-        out = []
-        for cond, value in alts:
-            if isinstance(value, Sym):
-                if value.kind == UNKNOWN:
-                    value = NOBODY
-                elif plain:
-                    value = TENSOR
-            elif plain and isinstance(value, Const) and value.kind in ("float",):
-                value = TENSOR
-            out.append((cond, value))
-        if plain and all(v == TENSOR or (isinstance(v, Const) and v.kind in ("int", "float")) for _, v in out):
-            return self.one(out[0][1]) if len(out) == 1 else self.one(TENSOR)
-        return merged(out)
-
-    def is_kernel(self, code: Code) -> bool:
-        """Whether a function is a Triton kernel."""
-        marks = getattr(code.node, "decorator_list", ())
-        return any(name_text(mark).startswith(TRITON_MARKS) or name_text(mark) == "triton" for mark in marks)
-
-    def kernel(self, code: Code, frame: Frame, node: ast.AST) -> None:
-        """A Triton kernel is launched: on a device without Triton none can be."""
-        own = code.module.startswith("vllm_ascend.")
-        module = self.world.trees.module(code.module)
-        at = module.at(code.node) if module else ""
-        met = Met("triton-plugin" if own else "triton", code.fqn, self.place(frame, node), by_at=at)
-        self.meet(met, frame)
 
     # instances ---------------------------------------------------------------------------------------------------
 
@@ -358,28 +259,3 @@ class Calls(Statements):
         for name, value in [*zip(names, args, strict=False), *words.items()]:
             if name in names:
                 made.attrs[name] = self.coarse(value, None, name)
-
-    def refused(self, node: Any, frame: Frame) -> None:
-        """A ``raise`` or a failing ``assert`` on this path."""
-        given = node.exc if isinstance(node, ast.Raise) else node.msg
-        words = " ".join(str(n.value) for n in ast.walk(given) if isinstance(n, ast.Constant)) if given else ""
-        name = name_text(given.func) if isinstance(given, ast.Call) else "AssertionError"
-        if given is None and isinstance(node, ast.Raise):
-            return
-        if frame.code.fqn.endswith("CustomOp.forward_native"):
-            own = frame.self_.cls if frame.self_ is not None else frame.code.cls
-            self.meet(Met("no-native", own.rpartition(":")[2], self.place(frame, node), own, self.class_at(own)), frame)
-            return
-        kind = "refused" if frame.platform else "raise"
-        note = words if words else ast.unparse(getattr(node, "test", node))
-        self.meet(Met(kind, name, self.place(frame, node), note=" ".join(note.split())[:200]), frame)
-
-
-def _annotation(param: ast.arg) -> str:
-    if param.annotation is None:
-        return ""
-    text = ast.unparse(param.annotation).strip("'\"")
-    return text.removesuffix(" | None").removeprefix("Optional[").removesuffix("]")
-
-
-_ = (ManyV,)

@@ -14,8 +14,10 @@ from ascend_compat.extract.walk.walker import Walker
 from ascend_compat.extract.walk.world import World
 
 #: What fails or may fail, with the way to it; and what works, for the operator table.
-FAILING = frozenset({"cuda", "package", "triton", "triton-plugin", "refused", "raise", "dtype", "no-backend", "no-native",
-                     "not-built", "all-reduce", "model"})  # fmt: skip
+FAILING = frozenset({
+    "cuda", "package", "triton", "triton-plugin", "refused", "raise", "dtype", "no-backend", "no-native", "not-built",
+    "all-reduce", "model",
+})  # fmt: skip
 WORKING = frozenset({"replaced", "native", "patched", "backend", "plugin-op"})
 #: A ``raise`` that nothing decides says what is not supported.
 REFUSING = ("support", "only", "must", "incompatible", "require")
@@ -50,7 +52,9 @@ class Tables:
         guards = [g for g in found.cond[1] if failing or g.kind == CONFIG]
         signed = tuple(sorted(self._guard(g.kind, g.text, g.holds) for g in guards))
         kind = "refused" if met.kind == "raise" else met.kind
-        at = met.at if failing or met.kind == "plugin-op" else ""  # where a working one is made is said by the architecture's own modules
+        at = (
+            met.at if failing or met.kind == "plugin-op" else ""
+        )  # where a working one is made is said by the architecture's own modules
         thing = self.index("things", (kind, met.name, at, met.by, met.by_at, met.note))
         step = self.step(found.way) if failing else -1
         return self.index("uses", (thing, found.cond[0] & self.full, signed, int(found.data), step))
@@ -71,7 +75,9 @@ def refuses(found: Reached) -> bool:
 
 
 def extract_operators(
-    trees: Trees, architectures: Mapping[str, Mapping[str, Any]], known: Mapping[str, Any] | None = None,
+    trees: Trees,
+    architectures: Mapping[str, Mapping[str, Any]],
+    known: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """``{socs, triton, guards, things, steps, uses, architectures}``.

@@ -32,7 +32,6 @@ from ascend_compat.extract.walk.values import (
 PLATFORM_WORDS = ("current_platform", "is_310p", "device_type", "device_capability", "soc_version")
 
 
-
 class Truths(Expressions):
     """Evaluation of tests."""
 

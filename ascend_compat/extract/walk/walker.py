@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ascend_compat.extract.tree import Module
-from ascend_compat.extract.walk.calls import REST
+from ascend_compat.extract.walk.binding import REST
 from ascend_compat.extract.walk.names import Frame
 from ascend_compat.extract.walk.natives import Natives
 from ascend_compat.extract.walk.summary import Summary
