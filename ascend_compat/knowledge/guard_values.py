@@ -59,7 +59,7 @@ def is_element(node: ast.AST) -> bool:
 
 
 class Values:
-    """Evaluates guards on one configuration (``None``: nothing is known); ``bound`` holds elements of ``each`` parts."""
+    """Evaluates guards on one configuration, ``None`` for none; ``bound`` holds elements of ``each`` parts."""
 
     def __init__(self, config: Mapping[str, Any] | None, text_config: Mapping[str, Any] | None = None) -> None:
         self.names = {
