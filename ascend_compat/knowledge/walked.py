@@ -106,9 +106,12 @@ class Walked:
         if answer is False:
             return None
         decided = tuple(text if wanted else f"not ({text})" for _, text, wanted in texts if text not in left)
-        by_config = any(kind == CONFIG and (text in left or f"not ({text})" in left) for kind, text, _ in texts)
-        return Use(*self.section["things"][thing], answer is True, bool(data), tuple(left), decided,
-                   tuple(self._steps(step)), by_config)  # fmt: skip
+        by_config = any(k == CONFIG and (text in left or f"not ({text})" in left) for k, text, _ in texts)
+        kind, name, at, by, by_at, note = self.section["things"][thing]
+        steps = tuple(self._steps(step))
+        return Use(
+            kind, name, at, by, by_at, note, answer is True, bool(data), tuple(left), decided, steps, by_config
+        )  # fmt: skip
 
     def _steps(self, step: int) -> Iterator[tuple[str, str]]:
         chain = []

@@ -166,8 +166,8 @@ def _bindings(module: Module, node: ast.stmt) -> Iterator[tuple[str, Binding]]:
         source = absolute(module, node)
         for alias in node.names:
             star = alias.name == "*"
-            name, target = (STAR + source, source) if star else (alias.asname or alias.name, f"{source}.{alias.name}")
-            yield name, Binding("import", node, target)
+            name = STAR + source if star else alias.asname or alias.name
+            yield name, Binding("import", node, source if star else f"{source}.{alias.name}")
     elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             if isinstance(target, ast.Name):
