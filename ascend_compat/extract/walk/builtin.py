@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Any
 
-from ascend_compat.extract.walk.calls import Args, Words
+from ascend_compat.extract.walk.binding import Args, Words
 from ascend_compat.extract.walk.containers import Containers
 from ascend_compat.extract.walk.names import Frame
 from ascend_compat.extract.walk.values import (
@@ -31,7 +32,15 @@ from ascend_compat.extract.walk.values import (
     text_of,
 )
 
-FOLDED = {"bool": bool, "int": int, "str": str, "len": len, "min": min, "max": max, "abs": abs}
+FOLDED: dict[str, Callable[..., Any]] = {
+    "bool": bool,
+    "int": int,
+    "str": str,
+    "len": len,
+    "min": min,
+    "max": max,
+    "abs": abs,
+}
 TYPES = {"str": ("str",), "int": ("int", "bool"), "bool": ("bool",), "float": ("float",)}
 
 
@@ -56,7 +65,7 @@ class Builtins(Containers):
         return self.one(TENSOR)
 
     def _folded(self, name: str, args: Args) -> Alts:
-        out = []
+        out: list[Any] = []
         for cond, values in self.each(args):
             if all(isinstance(v, Const) for v in values):
                 try:
@@ -142,8 +151,7 @@ class Builtins(Containers):
                 out.append((cond, Const.of(False)))
             else:
                 kinds = [c.name.removeprefix("builtins.") for _, c in self.flat_classes(args[1]) if isinstance(c, ExtV)]
-                text = f"isinstance({{}}, ({', '.join(kinds)},))"
-                known = combined([value], lambda t, s=text: s.format(t[0]), name_text(node))
+                known = combined([value], _one_of(kinds), name_text(node))
                 decidable = kinds or not isinstance(value, Sym) or value.kind != CONFIG
                 out.append((cond, known if decidable else NOBODY))
         return merged(out)
@@ -237,3 +245,8 @@ class Builtins(Containers):
                 (cond, v) for _, v in self.call(func, [self.elements(a) for a in args[1:]], {}, frame, node, cond)
             )
         return self.one(ManyV(merged(out)))
+
+
+def _one_of(kinds: list[str]) -> Callable[[list[str]], str]:
+    """The text of ``isinstance`` for these types."""
+    return lambda texts: f"isinstance({texts[0]}, ({', '.join(kinds)},))"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from ascend_compat.extract.walk.binding import Args, Words
 from ascend_compat.extract.walk.builtin import Builtins
-from ascend_compat.extract.walk.calls import Args, Words
 from ascend_compat.extract.walk.names import Frame
 from ascend_compat.extract.walk.summary import Met
 from ascend_compat.extract.walk.values import (

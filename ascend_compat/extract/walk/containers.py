@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from ascend_compat.extract.walk.calls import Args, Calls
+from ascend_compat.extract.walk.binding import Args
+from ascend_compat.extract.walk.calls import Calls
 from ascend_compat.extract.walk.names import Frame
 from ascend_compat.extract.walk.settings import ROOT, TEXT
 from ascend_compat.extract.walk.values import (

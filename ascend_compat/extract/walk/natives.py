@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from ascend_compat.extract.walk.calls import LAYER, Args, Words
+from ascend_compat.extract.walk.binding import Args, Words
+from ascend_compat.extract.walk.calls import LAYER
 from ascend_compat.extract.walk.choices import Choices
 from ascend_compat.extract.walk.names import Frame
 from ascend_compat.extract.walk.stores import LAYERS
@@ -54,6 +55,8 @@ class Natives(Choices):
     def __init__(self) -> None:
         super().__init__()
         self._parts: dict[Any, Obj] = {}
+        #: What the model runner hands to a forward pass.
+        self.context = self.fresh("vllm.forward_context:ForwardContext")
 
     def native(self, name: str, args: Args, words: Words, frame: Frame, node: ast.AST) -> Alts | None:
         """A call of something outside the trees."""
@@ -100,7 +103,7 @@ class Natives(Choices):
             target = self.world.torch_ops.get(op)
             if target is None:
                 return self.one(TENSOR)
-            out = []
+            out: list[Any] = []
             saved, own = frame.env.get(LAYER), frame.self_
             if own is not None:
                 frame.env[LAYER] = self.one(self.layer_of(own))

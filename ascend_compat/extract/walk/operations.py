@@ -59,6 +59,10 @@ class Operations(Resolve):
         """Overridden by truths."""
         raise NotImplementedError
 
+    def truth_of(self, value: Any, test: ast.expr | None = None) -> Truth:
+        """Overridden by truths."""
+        raise NotImplementedError
+
     def each(self, groups: list[Alts]) -> Iterator[tuple[Cond, list[Any]]]:
         """Combinations of alternatives that can hold together; too many become the first ones."""
         for count, chosen in enumerate(product(*groups)):

@@ -37,8 +37,6 @@ class Walker(Natives):
         super().__init__()
         self._frames: dict[str, Frame] = {}
         self._draft: Alts | None = None
-        #: What the model runner hands to a forward pass.
-        self.context = self.fresh("vllm.forward_context:ForwardContext")
 
     def module_frame(self, module: Module) -> Frame:
         """A frame of a module's top level."""
