@@ -31,12 +31,11 @@ CLASSES = ("clean", "config", "kernel", "complex", "open", "blocked")
 OLD_CHIP = re.compile(r"300I|310|inference products", re.I)
 
 
-def state(walked: Walked, architecture: str, soc: str) -> tuple[str, list[Use]]:
+def state(walked: Walked, architecture: str) -> tuple[str, list[Use]]:
     """One of ``CLASSES`` and what it rests on; ``config`` means that config.json decides."""
     uses = walked.uses(architecture, None)
-    has_triton = soc in walked.section["triton"]
-    failing = [u for u in uses if u.kind in SURE or (u.kind in KERNELS and not has_triton)]
-    kernels = [u for u in uses if u.kind == "triton" and has_triton and not adopted(u)]
+    failing = [u for u in uses if u.kind in SURE or (u.kind in KERNELS and not walked.has_triton)]
+    kernels = [u for u in uses if u.kind == "triton" and walked.has_triton and not adopted(u)]
     for name, found in (
         ("blocked", [u for u in failing if u.certain]),
         ("kernel", [u for u in kernels if u.certain]),
@@ -90,7 +89,7 @@ def main() -> int:
     for path in args.packs:
         pack = read_pack(path)
         section = pack["operators"]
-        states = {name: state(Walked(section, args.soc), name, args.soc) for name in section["architectures"]}
+        states = {name: state(Walked(section, args.soc), name) for name in section["architectures"]}
         counts = Counter(kind for kind, _ in states.values())
         good, unmapped = positives(pack, known, args.soc)
         classes = Counter(states[name][0] for name in good if name in states)

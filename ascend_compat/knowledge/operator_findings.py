@@ -52,7 +52,7 @@ def operator_findings(
         elif use.kind == "refused":
             yield _blocker("AC224", use, target, exception=use.name, text=use.note)
     kernels = [use for use in certain if use.kind in KERNELS]
-    if target.soc.name in walked.section.get("triton", ()):
+    if walked.has_triton:
         yield from _kernels("AC225", [k for k in kernels if k.kind == "triton" and not adopted(k)], target)
     else:
         yield from _kernels("AC223", kernels, target)

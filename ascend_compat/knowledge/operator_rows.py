@@ -22,11 +22,10 @@ NOT_REACHED = "not-reached"
 Row = tuple[str, str, str, str | None, tuple[Evidence, ...]]
 
 
-def walked_rows(uses: list[Use], walked: Walked, soc: str) -> Iterator[Row]:
+def walked_rows(uses: list[Use], walked: Walked) -> Iterator[Row]:
     """``(category or "", operator, status, implementation, evidence)``; an empty category is decided by the name."""
-    has_triton = soc in walked.section.get("triton", ())
     for use in uses:
-        status = _status(use, has_triton)
+        status = _status(use, walked.has_triton)
         if status is None:
             continue
         yield CATEGORY.get(use.kind, ""), _name(use), status, _implementation(use), _evidence(use)

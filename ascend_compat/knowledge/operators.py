@@ -66,7 +66,7 @@ def _walked(
     pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelProfile, target: Target
 ) -> Iterator[OperatorUse]:
     met = walk(pack, facts, profile, target)
-    for category, name, status, by, evidence in walked_rows(*met, target.soc.name) if met is not None else ():
+    for category, name, status, by, evidence in walked_rows(*met) if met is not None else ():
         yield OperatorUse(category or _category(name), name, status, by, evidence)
 
 

@@ -14,6 +14,7 @@ TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config")
 #: Combinations of elements that are tried for one meeting.
 COMBINATIONS = 400
 DEPTH = 4
+OLD_CHIP, OTHER = "310P", ""
 #: The kind of guard that config.json decides.
 CONFIG = "C"
 
@@ -45,7 +46,10 @@ class Walked:
 
     def __init__(self, section: Mapping[str, Any], soc: str) -> None:
         self.section = section
-        self.bit = 1 << section["socs"].index(soc) if soc in section["socs"] else 0
+        # A tree that does not enumerate devices knows the old chip, and every other one under no name.
+        known = soc if soc in section["socs"] or soc == OLD_CHIP else OTHER
+        self.bit = 1 << section["socs"].index(known) if known in section["socs"] else 0
+        self.has_triton = known in section.get("triton", ())
         self.unwalked: list[str] = []
         #: Where the architecture that was asked for is registered.
         self.at: str | None = None
