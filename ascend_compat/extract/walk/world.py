@@ -11,7 +11,7 @@ from typing import Any
 
 from ascend_compat.extract.backends import extract_backends
 from ascend_compat.extract.custom_ops import extract_custom_ops
-from ascend_compat.extract.guards import OLD_CHIP, Guards
+from ascend_compat.extract.guards import OLD_CHIP, OTHER, Guards
 from ascend_compat.extract.patches import extract_patches
 from ascend_compat.extract.scan import last_name, literal_text
 from ascend_compat.extract.tree import Trees
@@ -52,7 +52,12 @@ class World:
         """Devices as bits; ``None`` is every device."""
         if names is None:
             return self.full
-        return sum(1 << self.socs.index(name) for name in names if name in self.socs)
+        out = 0
+        for name in names:
+            # A tree that does not enumerate devices has one name for all but the old chip.
+            known = name if name in self.socs or name == OLD_CHIP else OTHER
+            out |= 1 << self.socs.index(known) if known in self.socs else 0
+        return out
 
     def _section(self, name: str, extract: Any) -> Any:
         return self.known[name] if name in self.known else extract(self.trees)
