@@ -193,7 +193,7 @@ def _report(found: Judgement, shared: Shared) -> Report:
                 implementation=use.implementation,
                 evidence=document.evidence(use.evidence),
             )
-            for use in operator_table(found.pack, found.match.tree, found.profile, found.target)
+            for use in operator_table(found.pack, found.match.tree, found.facts, found.profile, found.target)
         ],
         features=[
             doc.FeatureRow(feature=row.name, status=row.status, reason=document.text(row.reason))

@@ -25,6 +25,7 @@ from ascend_compat.knowledge.loading.results import Loading
 from ascend_compat.knowledge.loading.run import load, load_draft
 from ascend_compat.knowledge.match import Match, config_class
 from ascend_compat.knowledge.modules import ModuleTree
+from ascend_compat.knowledge.operator_findings import operator_findings
 from ascend_compat.knowledge.outcomes import Startup
 from ascend_compat.knowledge.published import published_layouts
 from ascend_compat.memory.findings import memory_findings
@@ -143,6 +144,7 @@ def _judged(
         *settled(dispatch, loading, found),
         *cache_findings(found.cache, config_class(found.startup)[1], profile),
         *loading_findings(loading, found, draft),
+        *operator_findings(pack, facts, profile, target, launch),
         *defect_findings(rules, Facts(pack, facts, profile, found, target, launch, layout)),
         *memory_findings(plan, target, launch),
     )

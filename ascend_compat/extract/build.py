@@ -33,6 +33,7 @@ from ascend_compat.extract.tree import Trees
 from ascend_compat.extract.tutorials import extract_tutorials
 from ascend_compat.extract.variables import extract_environment, extract_environment_set
 from ascend_compat.extract.versions import extract_versions
+from ascend_compat.extract.walk.section import extract_operators
 
 SCHEMA = 1
 #: Tables that one function fills.
@@ -58,7 +59,7 @@ TABLES: dict[str, Callable[[Trees], Any]] = {
     "device_types": extract_devices,
 }
 #: Steps of a build, for a progress bar: the tables, then what fills two sections or takes one.
-STEPS = (*TABLES, "architectures", "model_classes", "loaders", "parsers", "dequantizing")
+STEPS = (*TABLES, "architectures", "model_classes", "loaders", "parsers", "dequantizing", "operators")
 
 
 def build_pack(vllm_ascend: Path, vllm: Path, progress: Progress = silent) -> dict[str, Any]:
@@ -95,6 +96,8 @@ def _sections(trees: Trees, progress: Progress) -> dict[str, Any]:
             out["model_classes"], out["layer_classes"] = extract_modules(trees, out["architectures"])
         elif name == "loaders":
             out[name] = extract_loaders(trees, out["model_classes"], out["layer_classes"])
+        elif name == "operators":
+            out["operators"] = extract_operators(trees, out["architectures"], out)
         elif name == "parsers":
             out["tool_parsers"], out["reasoning_parsers"] = extract_parsers(trees)
         elif name == "dequantizing":

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ascend_compat.core.class_names import place
+from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Evidence
 from ascend_compat.core.profile import AttentionKind, ModelProfile
 from ascend_compat.core.target import Target
 from ascend_compat.knowledge.modules import Leaf, ModuleTree, replacement
+from ascend_compat.knowledge.operator_findings import walk
+from ascend_compat.knowledge.operator_rows import walked_rows
 from ascend_compat.knowledge.places import at
 
 #: Category by a part of the class name; the first that matches counts. The groups engineers use.
@@ -30,7 +33,11 @@ CATEGORIES = (
 
 @dataclass(frozen=True, slots=True)
 class OperatorUse:
-    """One operator: ``status`` is ``replaced``, ``native``, ``patched``, ``cuda-only`` or ``unresolved``."""
+    """One operator.
+
+    ``status`` is ``replaced``, ``native``, ``patched``, ``cuda-only``, ``unverified`` (a Triton kernel nobody has shown
+    on an NPU, complex numbers), ``unresolved``, or ``not-reached`` for a kind of operator the walk did not meet.
+    """
 
     category: str
     operator: str
@@ -40,14 +47,27 @@ class OperatorUse:
 
 
 def operator_table(
-    pack: Mapping[str, Any], tree: ModuleTree, profile: ModelProfile, target: Target
+    pack: Mapping[str, Any], tree: ModuleTree, facts: CheckpointFacts, profile: ModelProfile, target: Target
 ) -> tuple[OperatorUse, ...]:
-    """Every operator of the architecture once, grouped by category."""
+    """Every operator of the architecture once, grouped by category: what the walk met, then layers by their class."""
     found: dict[tuple[str, str], OperatorUse] = {}
-    for use in (*_modules(pack, tree, target), *_calls(pack, tree, target), *_attention(pack, profile, target)):
+    walked = list(_walked(pack, facts, profile, target))
+    layers = (*_modules(pack, tree, target), *_calls(pack, tree, target))
+    backends = () if any(use.operator.startswith("Attention backend") for use in walked) else _attention(
+        pack, profile, target
+    )  # fmt: skip
+    for use in (*walked, *layers, *backends):
         found.setdefault((use.category, use.operator), use)
-    order = [name for name, _ in CATEGORIES] + ["other"]
+    order = [name for name, _ in CATEGORIES] + ["cuda", "triton", "other"]
     return tuple(sorted(found.values(), key=lambda use: (order.index(use.category), use.operator)))
+
+
+def _walked(
+    pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelProfile, target: Target
+) -> Iterator[OperatorUse]:
+    met = walk(pack, facts, profile, target)
+    for category, name, status, by, evidence in walked_rows(*met) if met is not None else ():
+        yield OperatorUse(category or _category(name), name, status, by, evidence)
 
 
 def _modules(pack: Mapping[str, Any], tree: ModuleTree, target: Target) -> Iterator[OperatorUse]:

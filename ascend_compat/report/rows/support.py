@@ -6,9 +6,9 @@ from ascend_compat.core.report import NamesPart, OperatorRow, QuantRow
 from ascend_compat.report.view import Sentence, Table, View, code, codes, joined, number, plain
 
 #: Worst first: the state of a category is that of its worst operator.
-_STATUS_ORDER = ("cuda-only", "unresolved", "patched", "native", "replaced")
+_STATUS_ORDER = ("cuda-only", "unresolved", "unverified", "patched", "native", "replaced", "not-reached")
 _FAILING = ("cuda-only",)
-_OPEN = ("unresolved",)
+_OPEN = ("unresolved", "unverified")
 _GATES = ("blocked", "open", "passed")
 
 

@@ -1,0 +1,96 @@
+"""Parameters of a function and what a call gives for them."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from ascend_compat.extract.walk.recording import Recording
+from ascend_compat.extract.walk.values import (
+    NOBODY,
+    TENSOR,
+    UNKNOWN,
+    Alts,
+    Const,
+    DictV,
+    FuncV,
+    SeqV,
+    Sym,
+    merged,
+)
+
+#: Parameters that never decide anything.
+IDLE = frozenset({"prefix", "layer_name"})
+NUMBERS = frozenset({"int", "float", "Tensor", "torch.Tensor"})
+Args = list[Alts]
+Words = dict[str, Alts]
+#: Keyword arguments that a call may give besides those it names.
+REST = "**"
+
+
+def _annotation(param: ast.arg) -> str:
+    if param.annotation is None:
+        return ""
+    text = ast.unparse(param.annotation).strip("'\"")
+    return text.removesuffix(" | None").removeprefix("Optional[").removesuffix("]")
+
+
+class Binding(Recording):
+    """Binds arguments."""
+
+    def bind(self, func: FuncV, args: Args, words: Words, module: Any) -> dict[str, Alts]:
+        """Parameters and what the call gives for them."""
+        spec = func.code.node.args
+        env: dict[str, Alts] = {}
+        names = [*spec.posonlyargs, *spec.args]
+        defaults = [None] * (len(names) - len(spec.defaults)) + list(spec.defaults)
+        given = list(args)
+        if func.bound is not None:
+            given.insert(0, self.one(func.bound))
+        for index, (param, default) in enumerate(zip(names, defaults, strict=True)):
+            if index < len(given):
+                env[param.arg] = self.coarse(given[index], param)
+            elif param.arg in words:
+                env[param.arg] = self.coarse(words[param.arg], param)
+            else:
+                env[param.arg] = self.missing(param, default, module)
+                if REST in words and default is not None:
+                    env[param.arg] = merged([*env[param.arg], *self.one(TENSOR)])
+        for param, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
+            env[param.arg] = (
+                self.coarse(words[param.arg], param) if param.arg in words else self.missing(param, default, module)
+            )
+        if spec.vararg is not None:
+            rest = given[len(names) :]
+            env[spec.vararg.arg] = self.one(SeqV(tuple(self.coarse(a, None) for a in rest)))
+        if spec.kwarg is not None:
+            known = {p.arg for p in (*names, *spec.kwonlyargs)}
+            rest_words = sorted((k, self.coarse(v, None, k)) for k, v in words.items() if k not in known | {REST})
+            env[spec.kwarg.arg] = self.one(DictV(tuple((Const.of(k), v) for k, v in rest_words), REST in words))
+        return env
+
+    def missing(self, param: ast.arg, default: ast.expr | None, module: Any) -> Alts:
+        """A parameter that the call leaves out."""
+        if default is not None:
+            return self.coarse(self.value(default, self.module_frame(module)), param)
+        return self.annotated(param.annotation, module)
+
+    def coarse(self, alts: Alts, param: ast.arg | None, name: str = "") -> Alts:
+        """A value without what decides nothing, so that calls which differ in sizes are one."""
+        name = param.arg if param is not None else name
+        if name in IDLE:
+            return self.one(TENSOR)
+        plain = param is not None and _annotation(param) in NUMBERS
+        out = []
+        for cond, value in alts:
+            if isinstance(value, Sym):
+                if value.kind == UNKNOWN:
+                    value = NOBODY
+                elif plain:
+                    value = TENSOR
+            elif plain and isinstance(value, Const) and value.kind in ("float",):
+                value = TENSOR
+            out.append((cond, value))
+        if plain and all(v == TENSOR or (isinstance(v, Const) and v.kind in ("int", "float")) for _, v in out):
+            return self.one(out[0][1]) if len(out) == 1 else self.one(TENSOR)
+        return merged(out)
