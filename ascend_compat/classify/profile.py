@@ -87,7 +87,7 @@ def classify(facts: CheckpointFacts) -> ModelProfile:
         "moe": moe.evidence if moe else (),
         "mtp": mtp.evidence if mtp else (),
         "modalities": tuple(item for tower in seen for item in tower.evidence),
-        "mlp": (*block_said, *view.evidence(*_DENSE)),
+        "mlp": tuple(view.evidence(*_DENSE)) or block_said,
         "heads": heads_said,
         "adapters": lora_said,
         "drafter": drafts_said,

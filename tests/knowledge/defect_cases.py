@@ -34,6 +34,7 @@ class Ask:
     """One question; the default is a dense float model with plain attention on A2, 0.18.0, TP1."""
 
     release: str = "0.18.0"
+    vllm: str = "0.18.0"
     soc: str = "A2"
     architecture: str = "TinyForCausalLM"
     model_type: str = "tiny"
@@ -69,7 +70,7 @@ class Ask:
             CheckpointFacts("m", "local", None, self.config, ("config.json",), (), True),
             self._profile(),
             Match(tree, startup, groups),
-            Target(self.release, "0.18.0", Soc(self.soc, 1, 8, self.soc), "digest", "8.5.1"),
+            Target(self.release, self.vllm, Soc(self.soc, 1, 8, self.soc), "digest", "8.5.1"),
             self.launch,
             layout,
         )
@@ -219,6 +220,10 @@ CASES: dict[str, tuple[Ask, Ask]] = {
     "glm5-w4a8-float-mtp": (
         SLIM.but(release="0.20.2rc1", model_type="glm_moe_dsa", float_mtp=True, declared="W4A8_DYNAMIC", launch=mtp()),
         SLIM.but(release="0.20.2rc1", model_type="glm_moe_dsa", float_mtp=True, declared="W4A8_DYNAMIC"),
+    ),
+    "a5-before-its-device-type": (
+        Ask(soc="A5", release="0.11.0", vllm="0.11.0"),
+        Ask(soc="A5", release="0.12.0rc1", vllm="0.12.0"),
     ),
     "310p-w8a8-dynamic-linear": (
         SLIM.but(soc="310P", linear="W8A8_DYNAMIC"),
