@@ -12,7 +12,7 @@ from ascend_compat.core.finding import Finding
 from ascend_compat.core.target import LaunchProfile
 from ascend_compat.core.verdict import Severity
 from ascend_compat.knowledge.load import Rules
-from ascend_compat.knowledge.match import Match
+from ascend_compat.knowledge.matched import Match
 
 #: Fields of a launch profile and the flags that set them.
 FLAGS = {

@@ -13,7 +13,8 @@ from ascend_compat.core.plan import Attempt, KvPlan, Layout, MemoryPlan, RankMem
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import Target
 from ascend_compat.core.verdict import Severity
-from ascend_compat.knowledge.match import GroupOutcome, Match, config_class
+from ascend_compat.knowledge.match import config_class
+from ascend_compat.knowledge.matched import GroupOutcome, Match
 from ascend_compat.report.catalog import render
 
 

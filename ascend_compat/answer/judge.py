@@ -23,7 +23,8 @@ from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.loading.findings import loading_findings, settled
 from ascend_compat.knowledge.loading.results import Loading
 from ascend_compat.knowledge.loading.run import load, load_draft
-from ascend_compat.knowledge.match import Match, config_class
+from ascend_compat.knowledge.match import config_class
+from ascend_compat.knowledge.matched import Match
 from ascend_compat.knowledge.modules import ModuleTree
 from ascend_compat.knowledge.operator_findings import operator_findings
 from ascend_compat.knowledge.outcomes import Startup

@@ -13,7 +13,8 @@ from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Target
 from ascend_compat.knowledge.files import CheckpointFiles
 from ascend_compat.knowledge.load import Rules
-from ascend_compat.knowledge.match import Match, match
+from ascend_compat.knowledge.match import match
+from ascend_compat.knowledge.matched import Match
 from ascend_compat.knowledge.variants import float_variant
 from ascend_compat.memory.case import make_case
 from ascend_compat.memory.plan import plan_case

@@ -13,7 +13,7 @@ from ascend_compat.knowledge.curated import AbsentDtype
 from ascend_compat.knowledge.edges import add
 from ascend_compat.knowledge.evaluate.values import Tensor
 from ascend_compat.knowledge.load import Rules
-from ascend_compat.knowledge.match import GroupOutcome, Match
+from ascend_compat.knowledge.matched import GroupOutcome, Match
 from ascend_compat.knowledge.places import at, config_evidence
 
 if TYPE_CHECKING:

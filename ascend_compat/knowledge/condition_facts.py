@@ -13,7 +13,7 @@ from ascend_compat.core.profile import AttentionKind, ModelProfile
 from ascend_compat.core.target import LaunchProfile, Target
 from ascend_compat.knowledge.conditions import Fact
 from ascend_compat.knowledge.fact_names import FACTS
-from ascend_compat.knowledge.match import Match
+from ascend_compat.knowledge.matched import Match
 from ascend_compat.knowledge.modules import MOE
 
 _SOFTMAX = (AttentionKind.GQA, AttentionKind.MHA, AttentionKind.MQA, AttentionKind.SLIDING, AttentionKind.ENCODER)

@@ -18,7 +18,8 @@ from ascend_compat.core.target import Target
 from ascend_compat.knowledge.allocation import WEIGHTS, computing, parameter, unquantized
 from ascend_compat.knowledge.edges import EVIDENCE_LIMIT, ROOT, add
 from ascend_compat.knowledge.load import Rules
-from ascend_compat.knowledge.match import COMPANIONS, GroupOutcome, Match, config_class
+from ascend_compat.knowledge.match import config_class
+from ascend_compat.knowledge.matched import COMPANIONS, GroupOutcome, Match
 from ascend_compat.knowledge.modules import LINEAR, MOE
 from ascend_compat.knowledge.places import at, config_evidence
 

@@ -29,7 +29,8 @@ from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.loading.findings import loading_findings, settled
 from ascend_compat.knowledge.loading.results import Loading
 from ascend_compat.knowledge.loading.run import load
-from ascend_compat.knowledge.match import Match, match
+from ascend_compat.knowledge.match import match
+from ascend_compat.knowledge.matched import Match
 from ascend_compat.location import rules_directory
 from ascend_compat.memory.soc import load_socs
 

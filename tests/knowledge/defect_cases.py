@@ -22,7 +22,7 @@ from ascend_compat.core.target import LaunchProfile, Soc, Target
 from ascend_compat.core.verdict import Basis, Effect, Severity
 from ascend_compat.knowledge.condition_facts import Facts
 from ascend_compat.knowledge.layers import Bucket, Leaf, ModuleTree
-from ascend_compat.knowledge.match import GroupOutcome, Match
+from ascend_compat.knowledge.matched import GroupOutcome, Match
 from ascend_compat.knowledge.outcomes import LayerOutcome, Startup
 
 LINEAR = "vllm.model_executor.layers.linear:LinearBase"

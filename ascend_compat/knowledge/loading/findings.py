@@ -8,7 +8,7 @@ from ascend_compat.classify.tensors import header_evidence
 from ascend_compat.core.finding import Evidence, Finding, Message, Param
 from ascend_compat.core.verdict import Basis, Effect, Severity
 from ascend_compat.knowledge.loading.results import Loading, Outcome, Result, once
-from ascend_compat.knowledge.match import COMPANIONS, Match
+from ascend_compat.knowledge.matched import COMPANIONS, Match
 from ascend_compat.knowledge.modules import MOE
 from ascend_compat.knowledge.places import at
 

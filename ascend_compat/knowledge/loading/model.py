@@ -12,7 +12,7 @@ from ascend_compat.knowledge.loading.parameters import Outcomes, Stored, paramet
 from ascend_compat.knowledge.loading.samples import Sample
 from ascend_compat.knowledge.loading.skeleton import Node, Skeleton
 from ascend_compat.knowledge.loading.stand_ins import Buffer, parameter_data
-from ascend_compat.knowledge.match import GroupOutcome, Match
+from ascend_compat.knowledge.matched import GroupOutcome, Match
 from ascend_compat.knowledge.modules import MOE, ModuleTree
 from ascend_compat.knowledge.replay import UNQUANTIZED
 

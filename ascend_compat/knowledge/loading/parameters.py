@@ -11,7 +11,7 @@ from ascend_compat.knowledge.layers import EXPERT_HALVES, mapped
 from ascend_compat.knowledge.loading.library import sharded_loader
 from ascend_compat.knowledge.loading.samples import Sample
 from ascend_compat.knowledge.loading.stand_ins import Buffer, View, parameter_data
-from ascend_compat.knowledge.match import COMPANIONS, GroupOutcome
+from ascend_compat.knowledge.matched import COMPANIONS, GroupOutcome
 from ascend_compat.knowledge.modules import EMBEDDING, LINEAR, MOE, Leaf
 
 #: Parameters and buffers of torch's own layers. Source: torch 2.9, ``torch/nn/modules``.

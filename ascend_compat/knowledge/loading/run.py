@@ -21,7 +21,7 @@ from ascend_compat.knowledge.loading.model import Model
 from ascend_compat.knowledge.loading.results import Loading, Outcome, Partial, Result
 from ascend_compat.knowledge.loading.samples import TORCH_DTYPES, Sample, samples
 from ascend_compat.knowledge.loading.stand_ins import Buffer, View, stored
-from ascend_compat.knowledge.match import Match
+from ascend_compat.knowledge.matched import Match
 from ascend_compat.knowledge.modules import ModuleTree
 
 PATCHES = "vllm_ascend.patch"
