@@ -58,7 +58,9 @@ class Search:
             return self.base.match.tree
         packs = (self.pack(near) for near in self.near())
         knowing = (pack for pack in packs if pack is not None and name in pack.get("architectures", {}))
-        return next((ModuleTree(pack, name, config) for pack in knowing), self.base.match.tree)
+        return next(
+            (ModuleTree(pack, name, config, self.base.match.tree.device) for pack in knowing), self.base.match.tree
+        )
 
     def pack(self, release: str) -> Mapping[str, Any] | None:
         """The pack of a release, ``None`` for one that can't be read: ``rules check`` says what is wrong with it."""

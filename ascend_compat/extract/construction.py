@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from ascend_compat.extract.guards import Guards
 from ascend_compat.extract.made import Made, is_model
 from ascend_compat.extract.statements import appended_to, as_list, attributes, own, returns, simple
 from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
@@ -172,8 +173,9 @@ class Construction:
         elif isinstance(call.func, ast.Attribute) and own(call.func) and call.func.attr in self.methods:
             yield Made(f"@{call.func.attr}", call.lineno, many, self._quantized(call), self._given(call))
         else:
+            quantized, socs = self._quantized(call), self._socs(call)
             for ref in dict.fromkeys(self.refs(call.func, 0)):
-                yield Made(ref, call.lineno, many, self._quantized(call), self._given(call), None, _positional(call))
+                yield Made(ref, call.lineno, many, quantized, self._given(call), None, _positional(call), socs)
 
     def _named_architectures(self, call: ast.Call) -> list[Any] | None:
         """The architectures a call names, or the configuration it takes them from."""
@@ -272,6 +274,18 @@ class Construction:
         if named or any(ast.unparse(value) != "None" for value in given):
             return True
         return False if given else None
+
+    def _socs(self, call: ast.Call) -> list[str]:
+        """Device types for which a conditional argument hands the configuration over; empty when for all, or unknown."""
+        chosen = next((k.value for k in call.keywords if k.arg in QUANT and isinstance(k.value, ast.IfExp)), None)
+        if not isinstance(chosen, ast.IfExp):
+            return []
+        guards = Guards(self.trees)
+        truths = {soc: guards.truth(self.module, chosen.test, soc) for soc in guards.socs}
+        if None in truths.values():
+            return []
+        given = [s for s, t in truths.items() if ast.unparse(chosen.body if t else chosen.orelse) != "None"]
+        return given if len(given) < len(truths) else []
 
 
 def _positional(call: ast.Call) -> int | None:

@@ -25,6 +25,8 @@ class Made:
     given: dict[str, str] = field(default_factory=dict)
     literal: list[Any] | None = None
     positional: int | None = None
+    #: Device types the quantization configuration is handed over on, where that depends on the device.
+    socs: list[str] = field(default_factory=list)
 
     def classes(self) -> list[str]:
         """The names among ``ref`` and ``given``."""

@@ -194,7 +194,7 @@ class _Opened:
 
     def _made(self, made: Made, asked: set[str]) -> list[Any]:
         given: Any = made.literal if made.literal is not None else self._given(made.given, asked)
-        out = [self._short(made.ref), made.line, made.flags(is_model(made.ref)), given]
+        out = [self._short(made.ref), made.line, made.flags(is_model(made.ref)), given, made.socs]
         while len(out) > 2 and not out[-1]:
             out.pop()
         return out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,10 @@ EXPERT_HALVES = {"gate_proj": "w13", "up_proj": "w13", "w1": "w13", "w3": "w13",
                  "gate_up_proj": "w13"}  # fmt: skip
 
 
+#: Asked for tensor templates, gives templates of the parameters they are loaded into.
+Renamed = Callable[[Collection[str]], Mapping[str, str]]
+
+
 @dataclass(slots=True)
 class Bucket:
     """What fills one module: stored tensors by (parameter, shard) and the layers that have them."""
@@ -27,22 +31,28 @@ class Bucket:
     shards: dict[str, list[TensorGroup]] = field(default_factory=dict)
 
 
-def fill(tree: ModuleTree, facts: CheckpointFacts, profile: ModelProfile) -> tuple[list[Bucket], list[TensorGroup]]:
+def fill(
+    tree: ModuleTree, facts: CheckpointFacts, profile: ModelProfile, renamed: Renamed | None = None
+) -> tuple[list[Bucket], list[TensorGroup]]:
     """Sort checkpoint tensors into the modules of the tree; the second item is what no module was found for.
 
-    Layers of MTP heads are left out: the main model does not build them.
+    Layers of MTP heads are left out: the main model does not build them. ``renamed`` is asked for what the literal
+    names of the tree place nowhere.
     """
     fused = {shard: name for name, shards in tree.packed.items() for shard in shards if shard != name}
     mapper = tree.attribute("hf_to_vllm_mapper") or {}
     buckets: dict[tuple[str, tuple[int, ...]], Bucket] = {}
+    main = [
+        (group, layers)
+        for group in facts.tensors
+        if not re.search(DRAFT, group.template) and ((layers := _main_layers(group, profile)) or not group.layers)
+    ]
+    places = {group.template: _place(tree, mapped(group.template, mapper), fused) for group, _ in main}
+    if renamed is not None and (unknown := [template for template, found in places.items() if found is None]):
+        places |= {template: _parameter(tree, name) for template, name in renamed(unknown).items()}
     lost: list[TensorGroup] = []
-    for group in facts.tensors:
-        if re.search(DRAFT, group.template):
-            continue
-        layers = _main_layers(group, profile)
-        if group.layers and not layers:
-            continue
-        found = _place(tree, mapped(group.template, mapper), fused)
+    for group, layers in main:
+        found = places[group.template]
         if found is None:
             lost.append(group)
             continue
@@ -76,6 +86,17 @@ def _place(tree: ModuleTree, template: str, fused: Mapping[str, str]) -> tuple[L
         half = EXPERT_HALVES.get(names[0]) if names else None
         if half and leaf.kind == MOE:
             return leaf, f"{half}_{names[1] if len(names) > 1 else 'weight'}"
+    return None
+
+
+def _parameter(tree: ModuleTree, name: str) -> tuple[Leaf, str] | None:
+    """The module and parameter of a parameter's own name; experts may stand one module below their layer."""
+    module, _, parameter = name.rpartition(".")
+    above = module.rpartition(".")[0]
+    if module in tree.leaves:
+        return tree.leaves[module][0], parameter
+    if above in tree.leaves and tree.leaves[above][0].kind == MOE:
+        return tree.leaves[above][0], parameter
     return None
 
 

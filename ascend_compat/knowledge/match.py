@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from ascend_compat.core.facts import CheckpointFacts
@@ -14,6 +15,7 @@ from ascend_compat.knowledge.files import CheckpointFiles
 from ascend_compat.knowledge.kv_cache import ask_cache
 from ascend_compat.knowledge.layers import Bucket, concrete, fill, mapped
 from ascend_compat.knowledge.load import Rules
+from ascend_compat.knowledge.loading.names import parameter_names
 from ascend_compat.knowledge.matched import GroupOutcome, Match
 from ascend_compat.knowledge.modules import EMBEDDING, LINEAR, MOE, ModuleTree
 from ascend_compat.knowledge.outcomes import Startup
@@ -41,8 +43,9 @@ def match(
     """
     dtype = _dtype(profile, launch)
     device_type, version = device_of(pack, target.soc)
-    tree = ModuleTree(pack, profile.architecture or "", facts.config)
-    buckets, lost = fill(tree, facts, profile) if facts.tensors else (_imagined(tree, profile), [])
+    tree = ModuleTree(pack, profile.architecture or "", facts.config, target.soc.name)
+    renamed = partial(parameter_names, pack, facts, profile, tree)
+    buckets, lost = fill(tree, facts, profile, renamed) if facts.tensors else (_imagined(tree, profile), [])
     known = files or CheckpointFiles(facts)
     asked = [
         (bucket, layers)

@@ -61,6 +61,8 @@ class _Site:
     path: str
     at: str
     flags: str
+    #: Device types it is given the quantization configuration on, empty for all.
+    socs: tuple[str, ...] = ()
 
 
 def replacement(pack: Mapping[str, Any], name: str, soc: str) -> Mapping[str, Any] | None:
@@ -73,11 +75,19 @@ class ModuleTree:
     """The expanded module tree of one architecture.
 
     ``config`` names the architectures of nested models where the code leaves that to the configuration; what can't be
-    named is in ``dynamic``. ``opened`` are the model classes it is made of, by short name.
+    named is in ``dynamic``. ``opened`` are the model classes it is made of, by short name. ``device`` is the SoC that
+    conditions on the device are decided for; without one a module counts as quantized when it is on any.
     """
 
-    def __init__(self, pack: Mapping[str, Any], architecture: str, config: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        pack: Mapping[str, Any],
+        architecture: str,
+        config: Mapping[str, Any] | None = None,
+        device: str | None = None,
+    ) -> None:
         self.pack = pack
+        self.device = device
         self.config = config or {}
         self.classes: Mapping[str, Any] = pack.get("model_classes", {})
         entry = pack.get("architectures", {}).get(architecture, {})
@@ -167,7 +177,8 @@ class ModuleTree:
         flags = made[2] if len(made) > 2 else ""
         handed = made[3] if len(made) > 3 else {}
         path = f"{place.path}.{attr}" if place.path else attr
-        site = _Site(f"{path}.*" if "l" in flags else path, f"{self._file(home)}:{line}", flags)
+        socs = tuple(made[4]) if len(made) > 4 else ()
+        site = _Site(f"{path}.*" if "l" in flags else path, f"{self._file(home)}:{line}", flags, socs)
         if ref == "dynamic":
             yield from self._dynamic(handed, site, place)
             return
@@ -206,7 +217,8 @@ class ModuleTree:
         if name in layers or not (opened or name.startswith("@")):  # a block of layers is an operator of its own, too
             name = layers.get(name, {}).get("layer", name)
             lineage = tuple(layers.get(name, {}).get("bases", ()))
-            yield Leaf(site.path, name, lineage, site.at, "q" in site.flags and place.quantized, chain)
+            handed = "q" in site.flags and (not site.socs or self.device in (None, *site.socs))
+            yield Leaf(site.path, name, lineage, site.at, handed and place.quantized, chain)
 
     def _dynamic(self, named: Any, site: _Site, place: _Place) -> Iterator[Leaf]:
         """A registered model inside a model: by the architecture the code or the configuration names."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -44,7 +44,7 @@ def load(pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelProfile,
     """
     if not match.tree.root or not _starts(pack, facts, match):
         return None
-    return _Run(pack, facts, profile, match, match.tree, profile.architecture or "").run()
+    return Run(pack, facts, profile, match, match.tree, profile.architecture or "").run()
 
 
 def load_draft(pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelProfile, match: Match) -> Loading | None:
@@ -54,8 +54,8 @@ def load_draft(pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelPr
         return None
     if not _starts(pack, facts, match):
         return None
-    tree = ModuleTree(pack, name, facts.config)
-    return _Run(pack, facts, profile, match, tree, name).run() if tree.root else None
+    tree = ModuleTree(pack, name, facts.config, match.tree.device)
+    return Run(pack, facts, profile, match, tree, name).run() if tree.root else None
 
 
 def _starts(pack: Mapping[str, Any], facts: CheckpointFacts, match: Match) -> bool:
@@ -65,7 +65,9 @@ def _starts(pack: Mapping[str, Any], facts: CheckpointFacts, match: Match) -> bo
     return bool(pack.get("loaders")) and facts.has_weights and built
 
 
-class _Run:
+class Run:
+    """One run of one architecture's loader on the tensors that stand for the checkpoint's."""
+
     def __init__(
         self, pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelProfile, match: Match, tree: ModuleTree,
         architecture: str,
@@ -82,8 +84,8 @@ class _Run:
         strict = pack["loaders"].get("strict") if match.startup.method is None else None
         self.out = Loading(architecture, strict=strict)
 
-    def run(self) -> Loading:
-        """Build the model, run its ``load_weights``, read off what was written."""
+    def run(self, only: Collection[str] | None = None) -> Loading:
+        """Build the model, run its ``load_weights`` (on the tensors named ``only``), read off what was written."""
         given = self._given()
         self._launch(given)
         for name in sorted(self.machine.modules):
@@ -91,7 +93,8 @@ class _Run:
                 self.machine.load(name)
         root = self.model.build()
         construct(self.machine, root, given)
-        weights = [(s.name, stored(s.name, s.group.shape, TORCH_DTYPES.get(s.group.dtype) or "")) for s in self.samples]
+        fed = [s for s in self.samples if only is None or s.name in only]
+        weights = [(s.name, stored(s.name, s.group.shape, TORCH_DTYPES.get(s.group.dtype) or "")) for s in fed]
         try:
             method = self.machine.find_attribute(root.instance, "load_weights", "")
             if not isinstance(method, Bound):
