@@ -276,7 +276,7 @@ class Construction:
         return False if given else None
 
     def _socs(self, call: ast.Call) -> list[str]:
-        """Device types for which a conditional argument hands the configuration over; empty when for all, or unknown."""
+        """Device types for which a conditional argument hands the configuration over; empty for all, or unknown."""
         chosen = next((k.value for k in call.keywords if k.arg in QUANT and isinstance(k.value, ast.IfExp)), None)
         if not isinstance(chosen, ast.IfExp):
             return []

@@ -72,7 +72,7 @@ class Run:
         self, pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelProfile, match: Match, tree: ModuleTree,
         architecture: str,
     ) -> None:  # fmt: skip
-        self.facts, self.profile, self.match, self.tree = facts, profile, match, tree
+        self.pack, self.facts, self.profile, self.match, self.tree = pack, facts, profile, match, tree
         self.machine = LoadingMachine(_code(pack["loaders"]["modules"]), {})
         self.machine.externals.update(library(self.machine))
         self.machine.externals.update({"typing.TYPE_CHECKING": False, "TYPE_CHECKING": False})
@@ -118,7 +118,12 @@ class Run:
         self.machine.externals["vllm.config.VllmConfig.get_quantization_config"] = Native(
             "get_quantization_config", lambda args, keywords, at: given.quant_config
         )
+        self.machine.externals["vllm_ascend.utils.vllm_version_is"] = Native("vllm_version_is", self._is_version)
         self.machine.hf_config = given.config
+
+    def _is_version(self, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        """Whether the installed vLLM is the one that is named: the one the release is paired with."""
+        return bool(args) and args[0] == self.pack.get("release", {}).get("vllm")
 
     def _given(self) -> Given:
         startup = self.match.startup
