@@ -56,6 +56,8 @@ class Facts:
     @property
     def _model(self) -> dict[str, Fact]:
         profile, softmax = self.profile, [group for group in self.profile.attention if group.kind in _SOFTMAX]
+        if any(group.kind is AttentionKind.COMPRESSED for group in profile.attention):
+            softmax = []  # its window layers run in the kernels of the compressed ones
         kinds = _unique(None if g.kind is AttentionKind.UNKNOWN else g.kind.value for g in profile.attention)
         heads = [group.heads for group in profile.attention if group.kind not in _RECURRENT]
         tp = self.layout.tp if self.layout else self.launch.tp

@@ -8,7 +8,8 @@ from typing import Any
 
 from ascend_compat.knowledge.environment import Environment
 from ascend_compat.knowledge.evaluate.machine import Machine
-from ascend_compat.knowledge.evaluate.values import Class, External, Instance
+from ascend_compat.knowledge.evaluate.values import Class, External, Instance, Native, Unknown
+from ascend_compat.knowledge.layers import mapped
 
 #: Where releases keep what reads ``config.json`` for the model configuration; older ones do it in that class itself.
 CONVERTOR = ("vllm.transformers_utils.model_arch_config_convertor", "ModelArchConfigConvertorBase")
@@ -68,6 +69,32 @@ def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
         "total_num_attention_heads": text.get("num_attention_heads"),
         "total_num_kv_heads": text.get("num_key_value_heads"),
     }
+
+
+def weights_mapper(tables: Mapping[str, Any]) -> Instance:
+    """vLLM's ``WeightsMapper``: names in, names out, dropped ones left out."""
+
+    def one(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        return mapped(args[0], tables) if args and isinstance(args[0], str) else Unknown(at, "a name that is not known")
+
+    def several(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        value = args[0] if args else None
+        if isinstance(value, dict):
+            named = ((mapped(k, tables) if isinstance(k, str) else k, v) for k, v in value.items())
+            return {name: v for name, v in named if name is not None}
+        if not isinstance(value, list):
+            return value
+        return [name for v in value if (name := mapped(v, tables) if isinstance(v, str) else v) is not None]
+
+    names = {"_map_name": Native("_map_name", one)}
+    names |= {name: Native(name, several) for name in ("apply_dict", "apply_list")}
+    return Instance(None, names, label="hf_to_vllm_mapper")
+
+
+def made_mapper(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+    """``WeightsMapper(...)`` in the release's own code."""
+    known = not args and all(isinstance(table, dict) for table in keywords.values())
+    return weights_mapper(keywords) if known else Unknown(at, "a mapper that is not known")
 
 
 def quantization_config(config: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -43,15 +43,17 @@ def fill(
     mapper = tree.attribute("hf_to_vllm_mapper") or {}
     buckets: dict[tuple[str, tuple[int, ...]], Bucket] = {}
     main = [
-        (group, layers)
+        (group, layers, name)
         for group in facts.tensors
-        if not re.search(DRAFT, group.template) and ((layers := _main_layers(group, profile)) or not group.layers)
+        if not re.search(DRAFT, group.template)
+        and ((layers := _main_layers(group, profile)) or not group.layers)
+        and (name := mapped(group.template, mapper)) is not None
     ]
-    places = {group.template: _place(tree, mapped(group.template, mapper), fused) for group, _ in main}
+    places = {group.template: _place(tree, name, fused) for group, _, name in main}
     if renamed is not None and (unknown := [template for template, found in places.items() if found is None]):
         places |= {template: _parameter(tree, name) for template, name in renamed(unknown).items()}
     lost: list[TensorGroup] = []
-    for group, layers in main:
+    for group, layers, _ in main:
         found = places[group.template]
         if found is None:
             lost.append(group)
@@ -100,18 +102,28 @@ def _parameter(tree: ModuleTree, name: str) -> tuple[Leaf, str] | None:
     return None
 
 
-def mapped(name: str, mapper: Mapping[str, Any]) -> str:
-    """vLLM's WeightsMapper on a name: substrings, then the first prefix, then the first suffix."""
+def mapped(name: str, mapper: Mapping[str, Any]) -> str | None:
+    """vLLM's ``WeightsMapper`` on a name, ``None`` for one it drops: every entry in turn, each on what the last left.
+
+    Source: vLLM 0.30.0, model_executor/models/utils.py, ``WeightsMapper._map_name_with_shard``; patterns are not here.
+    """
     for old, new in (mapper.get("orig_to_new_substr") or {}).items():
-        name = name.replace(old, new or "")
+        if old in name:
+            if new is None:
+                return None
+            name = name.replace(old, new, 1)
+    for old, (new, _) in (mapper.get("orig_to_new_stacked") or {}).items():
+        name = name.replace(old, new, 1)
     for old, new in (mapper.get("orig_to_new_prefix") or {}).items():
         if name.startswith(old):
-            name = (new or "") + name[len(old) :]
-            break
+            if new is None:
+                return None
+            name = new + name[len(old) :]
     for old, new in (mapper.get("orig_to_new_suffix") or {}).items():
         if name.endswith(old):
-            name = name[: -len(old)] + (new or "")
-            break
+            if new is None:
+                return None
+            name = name[: -len(old)] + new
     return name
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Soc, Target
+from ascend_compat.knowledge.config_objects import weights_mapper
 from ascend_compat.knowledge.environment import Environment, Parallel
-from ascend_compat.knowledge.evaluate.values import Class, Instance, Module, Native
+from ascend_compat.knowledge.evaluate.values import Class, Instance, Module
 from ascend_compat.knowledge.files import CheckpointFiles
 from ascend_compat.knowledge.kv_cache import ask_cache
-from ascend_compat.knowledge.layers import Bucket, concrete, fill, mapped
+from ascend_compat.knowledge.layers import Bucket, concrete, fill
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.loading.names import parameter_names
 from ascend_compat.knowledge.matched import GroupOutcome, Match
@@ -77,7 +78,9 @@ def match(
         out.dequantizing = next((loaders[name] for name in sorted(tree.opened & loaders.keys())), {})
     out.lost = lost
     mapper = tree.attribute("hf_to_vllm_mapper")
-    out.prepared = replay.prepare(tree.attribute("packed_modules_mapping") or {}, _mapper(mapper) if mapper else None)
+    out.prepared = replay.prepare(
+        tree.attribute("packed_modules_mapping") or {}, weights_mapper(mapper) if mapper else None
+    )
     for bucket, layers in asked:
         out.groups.append(_group(replay, bucket, layers, facts, profile, pack))
         if enough is not None and enough(out):
@@ -122,16 +125,6 @@ def variables(pack: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _mapper(mapper: Mapping[str, Any]) -> Native:
-    def apply(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
-        value = args[0] if args else None
-        if isinstance(value, dict):
-            return {mapped(k, mapper) if isinstance(k, str) else k: v for k, v in value.items()}
-        return [mapped(v, mapper) if isinstance(v, str) else v for v in value] if isinstance(value, list) else value
-
-    return Native("apply", apply)
-
-
 def _group(
     replay: Replay,
     bucket: Bucket,
@@ -153,7 +146,10 @@ def _group(
 
 
 def _explain(replay: Replay, group: GroupOutcome) -> None:
-    """Find the scheme's key in the registry and the return that first named it; where none did, its only key."""
+    """Find the scheme's key in the registry and the return that first named it; where none did, its only key.
+
+    A scheme that is in no registry goes by the name of its class.
+    """
     if group.outcome.scheme is None:
         return
     keys = set(_scheme_keys(replay, group.outcome.scheme, group.layer_type))
@@ -162,8 +158,7 @@ def _explain(replay: Replay, group: GroupOutcome) -> None:
             group.quant_type, group.quant_type_at = value, at
             group.decided_by = name.rpartition(":")[2].rpartition(".")[2]
             return
-    if len(keys) == 1:
-        group.quant_type, group.decided_by = keys.pop(), ASKED
+    group.quant_type, group.decided_by = keys.pop() if len(keys) == 1 else group.outcome.scheme, ASKED
 
 
 def _scheme_keys(replay: Replay, scheme: str, layer_type: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from ascend_compat.knowledge.config_objects import (
     convert,
     engine_config,
+    made_mapper,
     model_config,
     quantization_config,
     record,
@@ -56,6 +57,7 @@ class Replay:
         self.model_config = model_config(environment, known if isinstance(known, Class) else None, self.dtype)
         self.load_config = Instance(None, {"download_dir": None}, closed=False, label="load_config")
         self.vllm_config = engine_config(environment, self.model_config, self.load_config)
+        self.machine.externals["vllm.model_executor.models.utils.WeightsMapper"] = Native("WeightsMapper", made_mapper)
         self.machine.externals["vllm.config.get_current_vllm_config"] = Native(
             "get_current_vllm_config", lambda args, keywords, at: self.vllm_config
         )
@@ -187,7 +189,7 @@ class Replay:
 
     # layers ------------------------------------------------------------------------------------------------------
 
-    def prepare(self, packed: Mapping[str, Any], mapper: Native | None) -> Trouble | None:
+    def prepare(self, packed: Mapping[str, Any], mapper: Instance | None) -> Trouble | None:
         """What model construction does to the configuration object before the first layer asks it."""
         config = self.vllm_config.names["quant_config"]
         if not isinstance(config, Instance):
@@ -195,10 +197,9 @@ class Replay:
         config.names["packed_modules_mapping"] = {k: list(v) for k, v in packed.items()}
         if mapper is None or config.cls is None:
             return None
-        wrapped = Instance(None, {"apply_dict": mapper, "apply_list": mapper}, label="hf_to_vllm_mapper")
         return self._attempt(
             "configuration",
-            lambda: self.machine.call(self.machine.attribute(config, "apply_vllm_mapper", ""), [wrapped], {}, ""),
+            lambda: self.machine.call(self.machine.attribute(config, "apply_vllm_mapper", ""), [mapper], {}, ""),
         )
 
     def layer(self, spec: LayerSpec, allocate: bool = True) -> LayerOutcome:

@@ -41,7 +41,7 @@ class Stored:
         """Index samples by the last two components of their modules, as the model names them."""
         out = cls()
         for item in items:
-            parts = mapped(item.name, mapper).split(".")
+            parts = (mapped(item.name, mapper) or item.name).split(".")
             if "experts" in parts[:-1] and parts[-2] in EXPERT_HALVES:
                 depth = parts.index("experts")
                 key = (item.index, parts[depth - 1] if depth else "", "experts")

@@ -172,7 +172,7 @@ class Run:
             at, reason = error.at, str(error)
         if at is not None:
             return Outcome(item, Result.UNKNOWN, (), at, message=reason, draft=draft)
-        known, left = self.model.place(item, mapped(item.name, self.mapper))
+        known, left = self.model.place(item, mapped(item.name, self.mapper) or item.name)
         return Outcome(
             item, Result.DROPPED, (), fate.left_at or self.tree.at, warned=fate.warned, left=left, known=known,
             draft=draft,
