@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from extract.trees import make_trees, real_trees
+from extract.trees import DEVICES, make_trees, real_trees
 
 from ascend_compat.core.class_names import shorten
 from ascend_compat.extract.modules import extract_modules
 from ascend_compat.extract.registry import extract_registry
+from ascend_compat.knowledge.modules import ModuleTree
 
 LAYERS = """
 from torch import nn
@@ -74,6 +75,30 @@ def test_whether_a_layer_is_given_the_quantization(tmp_path: Path) -> None:
         "b": False,
         "c": False,
     }
+
+
+def test_a_layer_may_be_given_the_quantization_on_some_devices_only(tmp_path: Path) -> None:
+    devices = "get_ascend_device_type() == AscendDeviceType.A5"
+    body = "\n".join(
+        f"self.{attr} = Row(quant_config={value})"
+        for attr, value in (
+            ("a", f"None if {devices} else quant_config"),
+            ("b", "None if prefix else quant_config"),
+            ("c", "quant_config or None"),
+        )
+    )
+    head = "from vllm_ascend.utils import AscendDeviceType, get_ascend_device_type\n"
+    lines = "".join(f"        {line}\n" for line in body.splitlines())
+    source = f"{HEAD}{head}class Model(nn.Module):\n    def __init__(self, quant_config=None, prefix=''):\n{lines}"
+    files = {"vllm/layers.py": LAYERS, "vllm/model_executor/models/m.py": source, "vllm_ascend/utils.py": DEVICES}
+    classes, _ = extract_modules(make_trees(tmp_path, files), {"Arch": {"module": HOME, "class": "Model"}})
+    made = {attr: given[0][4:] for attr, given in classes["~m:Model"]["children"].items()}
+    assert made == {"a": [["310P", "A2", "A3"]], "b": [], "c": []}
+    tree = {"architectures": {"Arch": {"module": HOME, "class": "Model", "at": ""}}, "model_classes": classes}
+    for device, quantized in (("A2", True), ("A5", False), (None, True)):
+        leaves = ModuleTree(tree, "Arch", {}, device).leaves
+        assert leaves["a"][0].quantized is quantized
+        assert leaves["b"][0].quantized
 
 
 def test_leaves_have_their_bases_and_models_are_opened(tmp_path: Path) -> None:

@@ -50,8 +50,8 @@ class Module:
     name: str
     path: str
     package: bool
-    body: list[Node]
-    names: dict[str, Any] = field(default_factory=dict)
+    body: list[Node] = field(repr=False)
+    names: dict[str, Any] = field(default_factory=dict, repr=False)
     ready: bool = False
 
 
@@ -65,8 +65,8 @@ class Class:
     name: str
     module: str
     at: str
-    bases: tuple[Any, ...]
-    names: dict[str, Any]
+    bases: tuple[Any, ...] = field(repr=False)
+    names: dict[str, Any] = field(repr=False)
     omitted: frozenset[str] = frozenset()
 
     @property
@@ -111,7 +111,7 @@ class Instance:
     """An object: its class (``None`` for a plain record) and attributes. ``closed`` records have no others."""
 
     cls: Class | None
-    names: dict[str, Any] = field(default_factory=dict)
+    names: dict[str, Any] = field(default_factory=dict, repr=False)
     closed: bool = True
     label: str = "object"
 
@@ -130,9 +130,9 @@ class Function:
     """A function of the pack with the scopes it was defined in."""
 
     name: str
-    spec: Mapping[str, Any]
+    spec: Mapping[str, Any] = field(repr=False)
     module: Module
-    scopes: tuple[dict[str, Any], ...] = ()
+    scopes: tuple[dict[str, Any], ...] = field(default=(), repr=False)
     owner: Class | None = None
 
 
