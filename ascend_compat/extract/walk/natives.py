@@ -149,6 +149,9 @@ class Natives(Choices):
             return self.devices(name)
         if name == "is_310p":
             return self.by_device([s == "310P" for s in self.world.socs])
+        profile = self.profile(func) if not args and not words else None
+        if profile is not None:
+            return profile
         if name == "vllm_version_is" and args and isinstance(args[0][0][1], Const):
             return self.one(Const.of(str(args[0][0][1].value) == self.world.vllm_version))
         if module.startswith(RUNTIME):
