@@ -28,6 +28,7 @@ from ascend_compat.core.target import LaunchProfile, Soc
 from ascend_compat.core.verdict import Verdict
 from ascend_compat.errors import RuleError, UsageError
 from ascend_compat.extract.progress import Progress, silent
+from ascend_compat.knowledge.claims import claims
 from ascend_compat.knowledge.features import features
 from ascend_compat.knowledge.gates import gates
 from ascend_compat.knowledge.load import Rules, read_pack
@@ -194,6 +195,10 @@ def _report(found: Judgement, shared: Shared) -> Report:
                 evidence=document.evidence(use.evidence),
             )
             for use in operator_table(found.pack, found.match.tree, found.facts, found.profile, found.target)
+        ],
+        claims=[
+            doc.ClaimRow(kind=row.kind, name=row.name, says=row.says, evidence=document.evidence((row.evidence,)))
+            for row in claims(found.pack, shared.rules, found.facts, found.profile, found.target)
         ],
         features=[
             doc.FeatureRow(feature=row.name, status=row.status, reason=document.text(row.reason))

@@ -1,34 +1,35 @@
 """Operator walk against what is known: ``python benchmarks/operators.py PACK... [--soc A2] [--verbose]``.
 
 Positives are the models that a release documents as supported or experimental and those its end-to-end tests start;
-negatives are reports (operators.toml). No config.json is used: what it would decide is a class of its own.
+negatives are reports (rules/curated/claims.toml). No config.json is used: what it would decide is a class of its own.
+Flagged is whatever is not clean; precision is the share of negatives among flagged ones of both, recall the share of
+negatives that are flagged.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 from packaging.version import Version
 
-from ascend_compat.knowledge.load import read_pack
+from ascend_compat.knowledge.claims import HARDWARE
+from ascend_compat.knowledge.curated import Claims
+from ascend_compat.knowledge.load import Rules, read_pack
+from ascend_compat.knowledge.match import device_of
 from ascend_compat.knowledge.operator_findings import KERNELS, SURE, adopted
 from ascend_compat.knowledge.walked import Use, Walked
+from ascend_compat.memory.soc import load_socs
 
-KNOWN = Path(__file__).with_suffix(".toml")
+RULES = Path(__file__).parents[1] / "rules"
 DOCUMENTED = ("supported", "experimental")
 CLASSES = ("clean", "config", "kernel", "complex", "open", "blocked")
-OLD_CHIP = re.compile(r"300I|310|inference products", re.I)
+#: Devices that a support matrix names where it means them; anything else is about A2 and A3.
+NAMED = ("310P", "A5")
 
 
 def state(walked: Walked, architecture: str) -> tuple[str, list[Use]]:
@@ -48,32 +49,32 @@ def state(walked: Walked, architecture: str) -> tuple[str, list[Use]]:
     return "clean", []
 
 
-def positives(pack: Mapping[str, Any], known: Mapping[str, Any], soc: str) -> tuple[dict[str, str], list[str]]:
+def positives(pack: Mapping[str, Any], known: Claims, soc: str) -> tuple[dict[str, str], list[str]]:
     """Architectures that are said to run on a device with one name each, and names that no expression knows."""
     names = [
         name
         for name, row in pack["documented"].items()
-        if row["status"] in DOCUMENTED and (soc != "310P" or OLD_CHIP.search(name + str(row.get("hardware"))))
+        if row["status"] in DOCUMENTED
+        and (soc not in NAMED or re.search(HARDWARE[soc], f"{name} {row.get('hardware')}"))
     ]
-    tested = pack["tested_models"]["models"] if soc != "310P" else ()
+    tested = pack["tested_models"]["models"] if soc not in NAMED else ()
     found: dict[str, str] = {}
     unmapped = []
     for name in (*names, *tested):
         label = name if name in pack["documented"] else name.rpartition("/")[2]
-        row = next((r for r in known["names"] if re.search(r["match"], label, re.I)), None)
-        if row is None:
+        if known.mapped(label) is None:
             unmapped.append(name)
-        for architecture in row["architectures"] if row else ():
+        for architecture in known.architectures(label):
             if architecture in pack["architectures"]:
                 found.setdefault(architecture, name)
     return found, unmapped
 
 
-def negatives(pack: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
+def negatives(pack: Mapping[str, Any], known: Claims) -> list[str]:
     """Architectures that are reported not to run with the pack's vllm."""
     version = Version(str(pack["release"]["vllm"]))
-    rows = [r for r in known["negatives"] if "until" not in r or version < Version(r["until"])]
-    return [r["architecture"] for r in rows if r["architecture"] in pack["architectures"]]
+    rows = [row for row in known.report if row.until is None or version < Version(row.until)]
+    return [row.architecture for row in rows if row.architecture in pack["architectures"]]
 
 
 def main() -> int:
@@ -83,22 +84,31 @@ def main() -> int:
     parser.add_argument("--soc", default="A2")
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
-    known = tomllib.loads(KNOWN.read_text(encoding="utf-8"))
-    print("release        walked      " + " ".join(f"{name:>8}" for name in CLASSES) + "   positives (by class)"
-          "                      negatives flagged")  # fmt: skip
+    known = Rules(RULES).claims
+    device = load_socs(RULES / "curated")[args.soc.lower()]
+    print(
+        f"{args.soc:<12} {'walked':>8} " + " ".join(f"{name:>8}" for name in CLASSES) + "  precision recall  positives"
+    )
     for path in args.packs:
         pack = read_pack(path)
         section = pack["operators"]
-        states = {name: state(Walked(section, args.soc), name) for name in section["architectures"]}
+        walked = Walked(section, device_of(pack, device)[0].lstrip("_"))
+        release = pack["release"]["vllm_ascend"]
+        if not walked.bit:
+            print(f"{release:<12} does not know {args.soc}")
+            continue
+        states = {name: state(walked, name) for name in section["architectures"]}
         counts = Counter(kind for kind, _ in states.values())
-        good, unmapped = positives(pack, known, args.soc)
+        good, unmapped = positives(pack, known, device.name)
         classes = Counter(states[name][0] for name in good if name in states)
-        bad = negatives(pack, known) if args.soc != "310P" else []
+        bad = negatives(pack, known) if device.name != "310P" else []
         flagged = [name for name in bad if states[name][0] != "clean"]
+        alarms = sum(classes.values()) - classes["clean"]
         shares = ", ".join(f"{name} {classes[name]}" for name in CLASSES if classes[name])
-        print(f"{pack['release']['vllm_ascend']:<12} {len(states):>4}/{len(pack['architectures']):<6} "
+        print(f"{release:<12} {len(states):>4}/{len(pack['architectures'])} "
               + " ".join(f"{counts[name]:>8}" for name in CLASSES)
-              + f"   {len(good)}: {shares:<40} {len(flagged)}/{len(bad)}")  # fmt: skip
+              + f"  {len(flagged):>4}/{len(flagged) + alarms:<4} {len(flagged):>3}/{len(bad):<3} "
+              + f"{len(good):>3}: {shares}")  # fmt: skip
         for name, label in good.items() if args.verbose else ():
             kind, found = states.get(name, ("absent", []))
             if kind != "clean":

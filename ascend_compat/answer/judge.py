@@ -13,6 +13,7 @@ from ascend_compat.core.plan import MemoryPlan
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Soc, Target
 from ascend_compat.core.verdict import Severity, Verdict
+from ascend_compat.knowledge.claims import claim_findings
 from ascend_compat.knowledge.condition_facts import Facts
 from ascend_compat.knowledge.defects import defect_findings
 from ascend_compat.knowledge.findings import graph_findings
@@ -146,6 +147,7 @@ def _judged(
         *cache_findings(found.cache, config_class(found.startup)[1], profile),
         *loading_findings(loading, found, draft),
         *operator_findings(pack, facts, profile, target, launch),
+        *claim_findings(pack, rules, facts, profile, target),
         *defect_findings(rules, Facts(pack, facts, profile, found, target, launch, layout)),
         *memory_findings(plan, target, launch),
     )

@@ -177,6 +177,18 @@ class OperatorRow(Part):
     evidence: list[EvidenceRow]
 
 
+class ClaimRow(Part):
+    """What is said of the model outside its code.
+
+    ``kind`` is documented (support matrix), tested (end-to-end tests) or reported; ``says`` what it says.
+    """
+
+    kind: str
+    name: str
+    says: str
+    evidence: list[EvidenceRow]
+
+
 class FeatureRow(Part):
     """A feature of the serving stack and whether this checkpoint can use it on this target."""
 
@@ -237,6 +249,7 @@ class ReportDocument(Part):
     names: NamesPart | None = None
     draft_names: NamesPart | None = None
     operators: list[OperatorRow]
+    claims: list[ClaimRow] = Field(default_factory=list)
     features: list[FeatureRow]
     memory: MemoryPart
     gates: list[GateRow]

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from ascend_compat.extract.tree import Module, NotConstant, Trees
+from ascend_compat.extract.hardware import Hardware
+from ascend_compat.extract.tree import Module, NotConstant, Resolved, Trees
 from ascend_compat.extract.versions import extract_versions
 
 HOME = "vllm_ascend.utils"
@@ -32,18 +33,24 @@ class Guards:
 
     @cached_property
     def socs(self) -> tuple[str, ...]:
-        """Names of the device types: members of the enumeration that the plugin's utilities define.
+        """Names of the device types: members of the enumeration that the plugin's utilities define or import.
 
         A tree without one knows the old chip by its predicate, and everything else as ``OTHER``.
         """
         module = self.trees.module(HOME)
         names: list[str] = []
-        for node in module.tree.body if module else ():
-            if isinstance(node, ast.ClassDef) and node.name.startswith("Ascend") and _is_enum(node):
-                for item in node.body:
+        for name in module.bindings if module else ():
+            found = self.trees.resolve(module, name) if module and name.startswith("Ascend") else None
+            if found is not None and isinstance(found.node, ast.ClassDef) and _is_enum(found.node):
+                for item in found.node.body:
                     if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name):
                         names.append(item.targets[0].id.lstrip("_"))
         return tuple(sorted({*(names or (OTHER,)), OLD_CHIP} - {"UNDEFINED"}))
+
+    @cached_property
+    def hardware(self) -> Hardware:
+        """What the tree says of each device."""
+        return Hardware(self.trees, self.socs)
 
     @cached_property
     def _vllm(self) -> str | None:
@@ -108,6 +115,8 @@ class Guards:
         name = ast.unparse(node.func).rpartition(".")[2]
         if name in NAMED:
             return soc == NAMED[name]
+        if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call) and len(node.args) == 1:
+            return self._supports(module, node.func, node.args[0], soc)
         if name == "vllm_version_is" and node.args and self._vllm:
             try:
                 return str(self.trees.constant(module, node.args[0])) == self._vllm
@@ -119,7 +128,26 @@ class Guards:
             return self.truth(found.module, returned, soc, depth + 1) if returned is not None else None
         return None
 
+    def _supports(self, module: Module, func: ast.Attribute, asked: ast.expr, soc: str) -> bool | None:
+        """``profile().method(MEMBER)``: whether a set of the device's profile has a member."""
+        home, profile = self._profile(module, func.value, soc)
+        method = self.hardware.method(home, func.attr) if home is not None else None
+        values = profile.get(method[1]) if method else None
+        return self.hardware.member(module, asked) in values if isinstance(values, frozenset) else None
+
+    def _profile(self, module: Module, node: ast.expr, soc: str) -> tuple[Resolved | None, dict[str, Any]]:
+        """The function that a call names, and what it gives for a device."""
+        plain = isinstance(node, ast.Call) and not node.args and not node.keywords
+        home = self.trees.resolve(module, ast.unparse(node.func)) if plain and isinstance(node, ast.Call) else None
+        return home, (self.hardware.current(home) or {}).get(soc, {})
+
     def _compare(self, module: Module, node: ast.Compare, soc: str) -> bool | None:
+        if isinstance(node.left, ast.Attribute) and isinstance(node.left.value, ast.Call):
+            value = self._profile(module, node.left.value, soc)[1].get(node.left.attr)
+            if isinstance(value, tuple):
+                same = self.hardware.member(module, node.comparators[0])
+                equal = value in same if isinstance(same, frozenset) else value == same
+                return equal if isinstance(node.ops[0], (ast.Eq, ast.Is, ast.In)) else not equal
         left, right = self._device(module, node.left, soc), self._devices(module, node.comparators[0], soc)
         if left is None or right is None:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -183,9 +184,39 @@ class Defects(Rule):
     defect: list[Defect]
 
 
+class Names(Entry):
+    """Names of support matrices and tests as architectures, by an expression; the first that matches counts."""
+
+    architectures: dict[str, list[str]]
+
+
+class Reported(Entry):
+    """An architecture that is reported or reasoned not to run, up to a vllm version."""
+
+    architecture: Said
+    until: Said | None = None
+
+
+class Claims(Rule):
+    """``claims.toml``."""
+
+    names: Names
+    report: tuple[Reported, ...] = ()
+
+    def architectures(self, label: str) -> list[str]:
+        """Architectures that a name stands for; empty for a name no expression knows."""
+        return self.mapped(label) or []
+
+    def mapped(self, label: str) -> list[str] | None:
+        """As :meth:`architectures`; ``None`` for a name no expression knows."""
+        rows = self.names.architectures.items()
+        return next((found for text, found in rows if re.search(text, label, re.I)), None)
+
+
 #: Files of this layer by name.
 FILES: Mapping[str, type[BaseModel]] = {
     "casts.toml": Casts,
+    "claims.toml": Claims,
     "defects.toml": Defects,
     "environment.toml": Variables,
     "externals.toml": Externals,

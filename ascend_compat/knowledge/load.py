@@ -14,7 +14,7 @@ from ascend_compat.core.collector import paused
 from ascend_compat.core.pack_file import is_pack_name, read_text, release_of
 from ascend_compat.core.rulefile import RuleFile
 from ascend_compat.errors import RuleError, UsageError
-from ascend_compat.knowledge.curated import FILES, AbsentDtype, Casts, Defects, Reader, read_file
+from ascend_compat.knowledge.curated import FILES, AbsentDtype, Casts, Claims, Defects, Reader, read_file
 
 PACK_SCHEMA = 1
 
@@ -30,6 +30,12 @@ class Rules:
         """``curated/casts.toml``."""
         casts: Casts = self._curated("casts.toml").sound()
         return casts
+
+    @cached_property
+    def claims(self) -> Claims:
+        """``curated/claims.toml``."""
+        claims: Claims = self._curated("claims.toml").sound()
+        return claims
 
     @cached_property
     def hardware(self) -> list[AbsentDtype]:

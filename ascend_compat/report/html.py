@@ -53,6 +53,8 @@ def _parts(view: View) -> dict[str, Any]:
         "model": [("specification", model.specification(view)), ("environment", model.environment(view))],
         "operators": [model.architecture(view), support.operator_gate(view), support.operators(view)],
         "operator_conclusion": support.operator_conclusion(view),
+        "claims": support.claims(view),
+        "claims_note": view.say("claims.some" if view.doc.claims else "claims.none"),
         "quantization": support.quantization(view),
         "quantization_facts": support.quantization_facts(view),
         "validation": [support.gates(view), support.features(view)],

@@ -30,6 +30,8 @@ def architecture(view: View) -> list[str]:
         heading(3, view.word("section.gate")),
         table(support.operator_gate(view)),
         f"**{inline(support.operator_conclusion(view))}**",
+        paragraph(view.say("claims.some" if view.doc.claims else "claims.none")),
+        table(support.claims(view)),
         heading(3, view.word("section.operators")) if view.doc.operators else "",
         table(support.operators(view)),
     ]

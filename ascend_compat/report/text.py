@@ -115,6 +115,8 @@ def _verdict(screen: Screen, view: View) -> None:
         )
     conclusion = support.operator_conclusion(view)
     screen.item(conclusion)
+    for row in doc.claims:
+        screen.item(plain(view.pair(f"{view.choice('claim', row.kind)}, {row.name}", view.choice("says", row.says))))
 
 
 def _findings(screen: Screen, view: View) -> None:

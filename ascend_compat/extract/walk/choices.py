@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from ascend_compat.extract.tree import Module, Resolved
 from ascend_compat.extract.walk.binding import Args, Words
 from ascend_compat.extract.walk.builtin import Builtins
 from ascend_compat.extract.walk.names import Frame
@@ -28,6 +29,10 @@ def matches(key: Any, wanted: dict[str, bool | None]) -> bool:
 class Choices(Builtins):
     """What the plugin decides by device."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._profiles: dict[str, Alts] = {}
+
     def by_device(self, answers: list[Any]) -> Alts:
         """One constant for each device."""
         masks: dict[Any, int] = {}
@@ -39,6 +44,31 @@ class Choices(Builtins):
         """The device type of the running chip."""
         enum = "AscendDeviceType" if "device" in name else "AscendSocVersion"
         return tuple(((1 << i, ()), Const((enum, soc.lstrip("_")), "enum")) for i, soc in enumerate(self.world.socs))
+
+    def profile(self, func: FuncV) -> Alts | None:
+        """What a function gives that asks the tree's table of devices for the running chip; ``None`` for any other."""
+        code, known = func.code, self._profiles.get(func.code.fqn)
+        module = self.world.trees.module(code.module)
+        if known is None and module is not None and isinstance(code.node, ast.FunctionDef):
+            table = self.world.guards.hardware.current(Resolved(code.fqn, module, code.node))
+            known = self._profiles[code.fqn] = self._made(module, code.node, table) if table else ()
+        return known or None
+
+    def _made(self, module: Module, node: ast.FunctionDef, table: dict[str, dict[str, Any]]) -> Alts:
+        cls = self.world.trees.resolve(module, ast.unparse(node.returns)) if node.returns is not None else None
+        made: list[Any] = []
+        for index, soc in enumerate(self.world.socs):
+            profile = self.fresh(cls.fqn if cls is not None else "")
+            profile.attrs.update({name: self._field_value(value) for name, value in table[soc].items()})
+            made.append(((1 << index, ()), profile))
+        return tuple(made)
+
+    def _field_value(self, value: Any) -> Alts:
+        if isinstance(value, frozenset):
+            return self.one(SeqV(tuple(self._field_value(v) for v in sorted(value, key=str))))
+        if isinstance(value, tuple):
+            return self.one(Const(value, "enum"))
+        return self.one(Const.of(value) if value is not None else NOBODY)
 
     def backend(self, func: FuncV, args: Args, words: Words, frame: Frame, node: ast.AST) -> Alts:
         """The platform's attention backend for what a layer asks for."""

@@ -225,6 +225,8 @@ class Expressions(Operations):
             truth = self.truth(part, frame)
             on = truth.no if isinstance(node.op, ast.Or) else truth.yes
             rest = conj(rest, on) if rest and on[0] else None
+            if rest is None and isinstance(node.op, ast.And):
+                return self.one(Const.of(False))  # whatever stood before it: one part never holds
         return merged(out) or self.one(NOBODY)
 
     def _lambda(self, node: ast.Lambda, frame: Frame) -> Alts:

@@ -45,6 +45,7 @@ PLUGIN_CONFIG = "get_ascend_config"
 NESTED = frozenset({"init_vllm_registered_model"})
 DEVICE_CALLS = frozenset({"get_ascend_device_type", "get_ascend_soc_version"})
 COMPLEX = frozenset({"torch.polar", "torch.view_as_complex", "torch.complex"})
+VARIABLE_CALLS = frozenset({"os.environ.get", "os.getenv"})
 PLUGIN_OPS = "_C_ascend"
 REPLACEABLE = ("CustomOp", "PluggableLayer")
 
@@ -76,11 +77,20 @@ class Natives(Choices):
             made = self.fresh("torch.nn:Sequential")
             made.attrs["items"] = tuple(a for arg in args for a in self.flat(arg))
             return self.one(made)
+        elif name in VARIABLE_CALLS and args and isinstance(args[0][0][1], Const):
+            return self._unset(str(args[0][0][1].value), args)
         elif name == "importlib.util.find_spec" and args and isinstance(args[0][0][1], Const):
             return self.one(NONE if self.world.absent(str(args[0][0][1].value)) else TENSOR)
         elif self.world.absent(name) and "." in name and not name.startswith(("object.", "builtins.")):
             self.meet(Met("package", name, self.place(frame, node)), frame)
         return self.passed(args)
+
+    def _unset(self, name: str, args: Args) -> Alts:
+        """An environment variable: what the trees make of it, else unset."""
+        known = self.world.environment.get(name)
+        if isinstance(known, str):
+            return self.one(Const.of(known))
+        return args[1] if len(args) > 1 else self.one(NONE)
 
     def flat(self, alts: Alts) -> Alts:
         """Elements of a sequence argument, or the argument."""
@@ -149,6 +159,9 @@ class Natives(Choices):
             return self.devices(name)
         if name == "is_310p":
             return self.by_device([s == "310P" for s in self.world.socs])
+        profile = self.profile(func) if not args and not words else None
+        if profile is not None:
+            return profile
         if name == "vllm_version_is" and args and isinstance(args[0][0][1], Const):
             return self.one(Const.of(str(args[0][0][1].value) == self.world.vllm_version))
         if module.startswith(RUNTIME):

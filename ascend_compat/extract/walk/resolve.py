@@ -157,9 +157,10 @@ class Resolve(Settings):
             return self.one(ClassV(f"{module.name}:{name}"))
         if binding.kind == "function":
             return self.one(FuncV(self.code(module, binding.node, f"{module.name}:{name}")))
-        if self._assigned_elsewhere(module, name):
-            return self.one(NOBODY)
         value = binding.node.value if isinstance(binding.node, (ast.Assign, ast.AnnAssign)) else None
+        number = isinstance(value, ast.Constant) and type(value.value) in (int, float)
+        if not number and self._assigned_elsewhere(module, name):  # a number counts or limits: it starts as written
+            return self.one(NOBODY)
         return self.value(value, self.module_frame(module))
 
     def initial(self, module: Module, name: str) -> Alts | None:

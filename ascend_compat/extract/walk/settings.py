@@ -39,6 +39,9 @@ SETTINGS: dict[tuple[str, str], Any] = {
     ("VllmConfig", "speculative_config"): NONE,
     ("VllmConfig", "kv_transfer_config"): NONE,
     ("CacheConfig", "cache_dtype"): Const.of("auto"),
+    # The server decides these for the model at hand.
+    ("CacheConfig", "enable_prefix_caching"): TENSOR,
+    ("PoolerConfig", "pooling_type"): TENSOR,
     ("ParallelConfig", "tensor_parallel_size"): TENSOR,
     ("ParallelConfig", "data_parallel_size"): TENSOR,
     ("ParallelConfig", "pipeline_parallel_size"): TENSOR,

@@ -24,6 +24,7 @@ from ascend_compat.extract.walk.values import (
     SeqV,
     Sym,
     Truth,
+    conj,
     either,
     name_text,
 )
@@ -87,9 +88,9 @@ class Truths(Expressions):
         for cond, value in alts:
             truth = self.truth_of(value, test)
             for side, out in ((truth.yes, yes), (truth.no, no)):
-                mask = cond[0] & side[0]
-                if mask:
-                    out.append((mask, (*cond[1], *(g for g in side[1] if g not in cond[1]))))
+                both = conj(cond, side) if side[0] else None
+                if both is not None:
+                    out.append(both)
         return Truth(_least(yes), _least(no))
 
     def truth_of(self, value: Any, test: ast.expr | None = None) -> Truth:

@@ -190,8 +190,11 @@ def either(first: tuple[Guard, ...], second: tuple[Guard, ...]) -> tuple[Guard, 
 
 def merged(alts: Iterable[tuple[Cond, Any]]) -> Alts:
     """Alternatives with each value once: the same value under different guards needs the fewest of them."""
+    given = alts if isinstance(alts, (list, tuple)) else tuple(alts)
+    if len(given) < 2:
+        return tuple(given)
     out: dict[Any, Cond] = {}
-    for cond, value in alts:
+    for cond, value in given:
         known = out.get(value)
         if known is None:
             out[value] = cond

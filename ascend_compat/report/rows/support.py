@@ -47,6 +47,20 @@ def operator_conclusion(view: View) -> Sentence:
     return view.say("operators.passed" if view.doc.operators else "operators.none")
 
 
+def claims(view: View) -> Table:
+    """What the release's documents and tests, and reports, say of the model."""
+    rows = [
+        (
+            plain(view.choice("claim", row.kind)),
+            plain(row.name),
+            plain(view.choice("says", row.says)),
+            codes([evidence.place for evidence in row.evidence]),
+        )
+        for row in view.doc.claims
+    ]
+    return view.table("origin name says evidence", rows)
+
+
 def by_category(view: View) -> dict[str, list[OperatorRow]]:
     """Operators by category: blocked before open before passed, within that in the order of the report."""
     groups: dict[str, list[OperatorRow]] = {}
