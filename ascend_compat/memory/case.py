@@ -14,7 +14,7 @@ from ascend_compat.errors import UsageError
 from ascend_compat.memory.rules import MemoryRules
 
 RULE_FILE = "rules/curated/memory.toml"
-RECURRENT = (AttentionKind.GDN, AttentionKind.MAMBA)
+RECURRENT = tuple(kind for kind in AttentionKind if kind.recurrent)
 LATENT = (AttentionKind.MLA, AttentionKind.DSA)
 _POSITIVE = (
     "tp", "dp", "pp", "pcp", "dcp", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization",

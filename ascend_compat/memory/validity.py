@@ -8,7 +8,8 @@ from ascend_compat.core.finding import Message
 from ascend_compat.core.plan import Layout
 from ascend_compat.core.profile import AttentionGroup, AttentionKind
 from ascend_compat.memory.case import LATENT, RECURRENT, Case
-from ascend_compat.memory.kv_tokens import hybrid_block, stored_bytes
+from ascend_compat.memory.kv_state import hybrid_block
+from ascend_compat.memory.kv_tokens import stored_bytes
 from ascend_compat.memory.lengths import positions, unlimited
 from ascend_compat.memory.pieces import declared_group
 from ascend_compat.memory.spread import expert_world, extra_experts, flashcomm
