@@ -43,8 +43,8 @@ def page_kinds(case: Case, layout: Layout, layers: range, draft: bool) -> list[P
             continue
         if draft and not drafted and group.kind not in RECURRENT:
             count, drafted = count + case.draft_layers, True
-        recurrent = group.kind in RECURRENT
-        kind = _recurrent_kind(case, group, count, layout.tp, block) if recurrent else _kind(case, group, count, layout, block)
+        make = _recurrent_kind if group.kind in RECURRENT else _kind
+        kind = make(case, group, count, layout, block)
         if kind is None:
             return None
         if count:
@@ -71,13 +71,13 @@ def _by_indexer(case: Case) -> Iterator[AttentionGroup]:
 
 
 def _recurrent_kind(
-    case: Case, group: AttentionGroup, count: int, tp: int, block: HybridBlock | None
+    case: Case, group: AttentionGroup, count: int, layout: Layout, block: HybridBlock | None
 ) -> PageKind | None:
     """Pages of states: one a request and one a speculative token, one more when states are kept at block borders.
 
     A model without attention pads nothing. Source: V 0.23.0 vllm/v1/kv_cache_interface.py:627.
     """
-    sizes = state_sizes(case, group, tp)
+    sizes = state_sizes(case, group, layout.tp)
     if sizes is None or (block is None and case.attending is not None):
         return None
     mode = _state_mode(case)
@@ -85,7 +85,9 @@ def _recurrent_kind(
     pages = 1 + extra + case.spec_tokens
     if mode == "all":
         pages = cdiv(case.max_model_len, block.tokens if block else case.block_size) + case.spec_tokens
-    return PageKind(count, block.page_bytes if block else sum(sizes), case.max_model_len, pages, 0, recurrent=True, slots="state")
+    return PageKind(
+        count, block.page_bytes if block else sum(sizes), case.max_model_len, pages, 0, recurrent=True, slots="state"
+    )
 
 
 def _state_mode(case: Case) -> str:
