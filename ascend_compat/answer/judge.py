@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ascend_compat.answer.classes import layout_classes
 from ascend_compat.answer.shared import Shared
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Finding, Param
@@ -135,7 +136,8 @@ def _judged(
     """``known`` are layouts of the tutorials; other releases of a search go without, so that they share plans."""
     rules = shared.rules
     graph = build_graph(pack, rules, facts, profile, target, found)
-    plan = shared.plan(*shared.loaded(facts, profile, found), target, launch, pack.get("defaults", {}), known)
+    classes = layout_classes(pack, profile, found)
+    plan = shared.plan(*shared.loaded(facts, profile, found), target, launch, pack.get("defaults", {}), known, classes)
     layout = plan.studied.layout if plan.studied else None
     dispatch = graph_findings(graph)
     loading = load(pack, facts, profile, found)

@@ -17,6 +17,7 @@ from ascend_compat.knowledge.match import match
 from ascend_compat.knowledge.matched import Match
 from ascend_compat.knowledge.variants import float_variant
 from ascend_compat.memory.case import make_case
+from ascend_compat.memory.classes import Classes
 from ascend_compat.memory.plan import plan_case
 from ascend_compat.memory.rules import load_memory_rules
 from ascend_compat.memory.search import Published
@@ -65,10 +66,11 @@ class Shared:
         launch: LaunchProfile,
         release: Mapping[str, Any],
         known: tuple[Published, ...] = (),
+        classes: Classes | None = None,
     ) -> MemoryPlan:
         """As :func:`ascend_compat.memory.plan.make_plan`, made once for releases that the memory rules treat alike."""
-        case = make_case(facts, profile, target, launch, self.memory, release)
-        settings = (case.utilization, case.block_size, repr(launch), repr(case.unknown))
+        case = make_case(facts, profile, target, launch, self.memory, release, classes)
+        settings = (case.utilization, case.block_size, repr(launch), repr(case.unknown), case.classes)
         key = (id(facts), target.soc, self.memory.regime(target), settings, known)
         if key not in self._plans:
             self._plans[key] = (facts, plan_case(case, known))

@@ -34,14 +34,11 @@ class AttentionKind(Word):
 
     @property
     def counted(self) -> bool:
-        """Whether a formula for the cache of this kind is known."""
+        """Whether a cache of this kind is counted layer by layer; compressed layers are counted together."""
         return self not in _UNCOUNTED
 
 
-_UNCOUNTED = frozenset(
-    (AttentionKind.COMPRESSED, AttentionKind.BLOCK_SPARSE, AttentionKind.KDA, AttentionKind.LINEAR,
-     AttentionKind.UNKNOWN)
-)  # fmt: skip
+_UNCOUNTED = frozenset((AttentionKind.COMPRESSED, AttentionKind.UNKNOWN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +46,7 @@ class AttentionGroup:
     """Layers with the same attention; sizes are heads and elements, ``None`` where the kind has no such thing.
 
     GDN: ``heads`` are value heads, ``kv_heads`` key heads, ``head_dim`` the key dim, ``v_head_dim`` the value dim.
+    Mamba2: ``kv_heads`` are the groups, ``v_head_dim`` the size of the state.
     Compressed: one key stands for ``compress_ratio`` tokens. ``sinks``: a learned logit per head beside the keys.
     """
 

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from ascend_compat.extract.stages import runs_in_stages
 from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
 
 REGISTRY = "vllm.model_executor.models.registry"
@@ -25,7 +26,10 @@ KINDS = (
 
 
 def extract_registry(trees: Trees) -> tuple[dict[str, Any], dict[str, Any]]:
-    """``architectures`` and ``removed_architectures``, each entry with its line."""
+    """``architectures`` and ``removed_architectures``, each entry with its line.
+
+    ``stages`` says whether the class runs in pipeline stages, and is absent where the class was not found.
+    """
     found: dict[str, Any] = {}
     removed: dict[str, Any] = {}
     module = trees.module(REGISTRY)
@@ -40,6 +44,10 @@ def extract_registry(trees: Trees) -> tuple[dict[str, Any], dict[str, Any]]:
                 found.setdefault(architecture, entry)
     for architecture, entry in _plugin(trees).items():
         found[architecture] = {**entry, "kind": found.get(architecture, entry)["kind"]}
+    for entry in found.values():
+        staged = runs_in_stages(trees, entry["module"], entry["class"])
+        if staged is not None:
+            entry["stages"] = staged
     return dict(sorted(found.items())), dict(sorted(removed.items()))
 
 

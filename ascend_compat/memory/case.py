@@ -11,10 +11,11 @@ from ascend_compat.core.finding import Evidence, EvidenceKind, Message
 from ascend_compat.core.profile import AttentionGroup, AttentionKind, ModelProfile
 from ascend_compat.core.target import LONGEST, LaunchProfile, Target
 from ascend_compat.errors import UsageError
+from ascend_compat.memory.classes import Classes
 from ascend_compat.memory.rules import MemoryRules
 
 RULE_FILE = "rules/curated/memory.toml"
-RECURRENT = (AttentionKind.GDN, AttentionKind.MAMBA)
+RECURRENT = tuple(kind for kind in AttentionKind if kind.recurrent)
 LATENT = (AttentionKind.MLA, AttentionKind.DSA)
 _POSITIVE = (
     "tp", "dp", "pp", "pcp", "dcp", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization",
@@ -60,6 +61,7 @@ class Case:
     evidence: tuple[Evidence, ...] = ()
     unknown: tuple[Message, ...] = ()
     factors: Factors = field(default_factory=Factors)
+    classes: Classes = field(default_factory=Classes)
 
     @property
     def budget(self) -> int:
@@ -118,6 +120,7 @@ def make_case(
     launch: LaunchProfile,
     rules: MemoryRules,
     release: Mapping[str, Any],
+    classes: Classes | None = None,
 ) -> Case:
     """Resolve every setting: the launch profile wins, then the release's own default, then the curated fallback.
 
@@ -146,7 +149,7 @@ def make_case(
     return Case(
         facts, profile, target, launch, rules, float(utilization), block, length, batched,
         launch.max_num_seqs or rules.integer("default_num_seqs"), _element_bytes(profile, launch), draft, spec,
-        tuple(evidence), tuple(unknown),
+        tuple(evidence), tuple(unknown), classes=classes or Classes(),
     )  # fmt: skip
 
 

@@ -10,6 +10,8 @@ from ascend_compat.core.target import LaunchProfile, Target
 from ascend_compat.core.verdict import Basis, Effect, Severity
 
 _COUNTED = ("AC409.tensors", "AC409.size", "AC409.attention", "AC409.kv")
+#: Refused layouts that start all the same.
+_EFFECTS: Mapping[str, Effect] = {"AC412.hybrid_block": Effect.WRONG_OUTPUT}
 #: Risks of a layout that fits: what they lead to, and the sentence of the remedy.
 _RISKS: Mapping[str, tuple[Effect, str | None]] = {
     "AC402": (Effect.OUT_OF_MEMORY, "AC402.remedy"),
@@ -38,7 +40,7 @@ def _blockers(plan: MemoryPlan, target: Target) -> Iterator[Finding]:
         return
     code = failure.id.partition(".")[0]
     short = code == "AC401"
-    effect = Effect.OUT_OF_MEMORY if short else Effect.FAILS_AT_STARTUP
+    effect = Effect.OUT_OF_MEMORY if short else _EFFECTS.get(failure.id, Effect.FAILS_AT_STARTUP)
     remedy = _remedy("AC401.remedy", plan.minimum) if plan.minimum else None
     yield Finding(
         code, Severity.BLOCKER, effect, Basis.INFERRED if short else Basis.SOURCE, layout_name(studied.layout), failure,

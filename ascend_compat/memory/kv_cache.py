@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from ascend_compat.core.plan import KvPlan, Layout
 from ascend_compat.core.profile import AttentionGroup, AttentionKind
 from ascend_compat.memory.case import RECURRENT, Case, cdiv
-from ascend_compat.memory.kv_tokens import HybridBlock, hybrid_block, token_bytes
+from ascend_compat.memory.kv_state import HybridBlock, hybrid_block, state_sizes
+from ascend_compat.memory.kv_tokens import token_bytes
 from ascend_compat.memory.spread import sparse_attention
 
 INDEXER = ".indexer."
@@ -42,8 +43,8 @@ def page_kinds(case: Case, layout: Layout, layers: range, draft: bool) -> list[P
             continue
         if draft and not drafted and group.kind not in RECURRENT:
             count, drafted = count + case.draft_layers, True
-        recurrent = group.kind in RECURRENT
-        kind = _recurrent_kind(case, count, block) if recurrent else _kind(case, group, count, layout, block)
+        make = _recurrent_kind if group.kind in RECURRENT else _kind
+        kind = make(case, group, count, layout, block)
         if kind is None:
             return None
         if count:
@@ -69,19 +70,24 @@ def _by_indexer(case: Case) -> Iterator[AttentionGroup]:
         yield replace(group, layers=shared, index_head_dim=None)
 
 
-def _recurrent_kind(case: Case, count: int, block: HybridBlock | None) -> PageKind | None:
+def _recurrent_kind(
+    case: Case, group: AttentionGroup, count: int, layout: Layout, block: HybridBlock | None
+) -> PageKind | None:
     """Pages of states: one a request and one a speculative token, one more when states are kept at block borders.
 
-    Source: V 0.23.0 vllm/v1/kv_cache_interface.py:627.
+    A model without attention pads nothing. Source: V 0.23.0 vllm/v1/kv_cache_interface.py:627.
     """
-    if block is None:
+    sizes = state_sizes(case, group, layout.tp)
+    if sizes is None or (block is None and case.attending is not None):
         return None
     mode = _state_mode(case)
     extra = 1 if mode == "align" else 0
     pages = 1 + extra + case.spec_tokens
     if mode == "all":
-        pages = cdiv(case.max_model_len, block.tokens) + case.spec_tokens
-    return PageKind(count, block.page_bytes, case.max_model_len, pages, 0, recurrent=True, slots="state")
+        pages = cdiv(case.max_model_len, block.tokens if block else case.block_size) + case.spec_tokens
+    return PageKind(
+        count, block.page_bytes if block else sum(sizes), case.max_model_len, pages, 0, recurrent=True, slots="state"
+    )
 
 
 def _state_mode(case: Case) -> str:
@@ -140,6 +146,14 @@ def group_size(case: Case, kinds: list[PageKind]) -> int:
     return max(counts) if close else min(counts)
 
 
+def _private(case: Case, kinds: list[PageKind]) -> bool:
+    """Whether every layer has a buffer of its own, so that groups do not share blocks (recurrent models still do).
+
+    Source: A 0.29.0rc1 vllm_ascend/worker/worker.py:650 scales the room by the pages of one group over those of all.
+    """
+    return bool(case.switch("kv_private_layers")) and not any(kind.recurrent for kind in kinds)
+
+
 def plan_kv(case: Case, kinds: list[PageKind], available: int) -> KvPlan:
     """Blocks, requests and tokens that ``available`` bytes hold; a negative amount holds nothing.
 
@@ -152,7 +166,7 @@ def plan_kv(case: Case, kinds: list[PageKind], available: int) -> KvPlan:
         page, per_request = sum(kind.layers * kind.page_bytes for kind in kinds), kinds[0].request_pages
     else:
         size = group_size(case, kinds)
-        page = kinds[0].page_bytes * size
+        page = kinds[0].page_bytes * (sum(kind.layers for kind in kinds) if _private(case, kinds) else size)
         per_request = sum(cdiv(kind.layers, size) * kind.request_pages for kind in kinds)
     if any(kind.recurrent for kind in kinds):
         page *= int(case.switch("hybrid_kv_factor"))

@@ -16,10 +16,11 @@ from ascend_compat.memory.activation import vision_bytes
 from ascend_compat.memory.attempt import Stage, at_worst, byte_params, judge, longest_context, worst_stage
 from ascend_compat.memory.calibrate import calibrate
 from ascend_compat.memory.case import RULE_FILE, Case, make_case
+from ascend_compat.memory.classes import Classes
 from ascend_compat.memory.communication import BUFFER, asked_buffer_mib, buffer_mib, needed_buffer_mib
 from ascend_compat.memory.overhead import chunk_bytes
 from ascend_compat.memory.pieces import UNRECOGNISED, Piece, make_pieces
-from ascend_compat.memory.rules import MemoryRules
+from ascend_compat.memory.rules import LAYOUTS_FILE, MemoryRules
 from ascend_compat.memory.search import Found, Published, make_layout, search
 
 
@@ -31,15 +32,16 @@ def make_plan(
     rules: MemoryRules,
     release: Mapping[str, Any],
     published: Sequence[Published] = (),
+    classes: Classes | None = None,
 ) -> MemoryPlan:
     """Bytes per rank, KV pages and the minimum card count of a checkpoint on a target.
 
     ``release`` is the ``defaults`` section of the release's pack (``{"gpu_memory_utilization": {"value": 0.9, "at":
     "vllm/config/cache.py:41"}}``); what it lacks comes from the curated rules. Without tensors, or without the sizes
     the arithmetic needs, ``studied`` is ``None`` and ``unknown`` says what is missing. ``published`` are layouts
-    upstream runs this family in, which the search tries first.
+    upstream runs this family in, which the search tries first; ``classes`` is what the release's classes say.
     """
-    return plan_case(make_case(facts, profile, target, launch, rules, release), published)
+    return plan_case(make_case(facts, profile, target, launch, rules, release, classes), published)
 
 
 def plan_case(case: Case, published: Sequence[Published] = ()) -> MemoryPlan:
@@ -61,7 +63,8 @@ def plan_case(case: Case, published: Sequence[Published] = ()) -> MemoryPlan:
         stage = worst_stage(case, pieces, studied.layout)
     return MemoryPlan(
         studied, found.best.layout if found.best else None, found.recommended, found.tried,
-        stage.weights if stage else (), (*case.evidence, _device_evidence(case)),
+        stage.weights if stage else (),
+        (*case.evidence, _device_evidence(case), *_refusal_evidence(case, studied, found)),
         (*case.unknown, *_doubts(case, pieces, studied, stage)), longest, _environment(case, found, studied),
     )  # fmt: skip
 
@@ -138,6 +141,19 @@ def _risks(case: Case, layout: Layout, stage: Stage) -> Iterator[Message]:
     need, given = needed_buffer_mib(case, layout), asked_buffer_mib(case)
     if given is not None and need > given:
         yield Message("AC405.buffer", {"needed": need, "given": given})
+
+
+def _refusal_evidence(case: Case, studied: Attempt | None, found: Found) -> Iterator[Evidence]:
+    """Where the release makes the static check that refuses the layout under study, or the first that was tried."""
+    attempt = studied or next(iter(found.tried), None)
+    failure = attempt.first_failure if attempt else None
+    rule = case.rules.check(failure.id, case.target) if failure else None
+    if failure is None or rule is None:
+        return
+    yield Evidence(EvidenceKind.RULE, RULE_FILE.replace("memory.toml", LAYOUTS_FILE), None, f"{rule.id}: {rule.source}")
+    for known in (case.classes.model, case.classes.draft):
+        if known is not None and failure.params.get("cls") == known.name:
+            yield known.evidence
 
 
 def _device_evidence(case: Case) -> Evidence:

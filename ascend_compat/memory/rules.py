@@ -22,6 +22,7 @@ Shard = Literal[
 ]  # fmt: skip
 MAIN_FILE = "memory.toml"
 MODULES_FILE = "memory_modules.toml"
+LAYOUTS_FILE = "layouts.toml"
 
 
 class Constant(Sourced):
@@ -58,6 +59,12 @@ class Interval(Rule):
 
 class Switch(Interval, Constant, Entry):
     """A constant that depends on the release or the device."""
+
+
+class CheckRule(Interval, Entry):
+    """A static check by the id of its message: the releases that make it, and where."""
+
+    check: str
 
 
 class ModuleRule(Entry):
@@ -150,7 +157,14 @@ class ModulesFile(Rule):
     storage: StorageRules
 
 
-class MemoryRules(MainFile, ModulesFile):
+class LayoutsFile(Rule):
+    """``layouts.toml``. ``padded_encoders`` are files whose encoders pad their heads to a multiple of tp."""
+
+    padded_encoders: tuple[str, ...]
+    checks: tuple[CheckRule, ...]
+
+
+class MemoryRules(MainFile, ModulesFile, LayoutsFile):
     """Everything curated that the estimator reads."""
 
     path: str = Field(default="rules/curated/memory.toml")
@@ -178,10 +192,14 @@ class MemoryRules(MainFile, ModulesFile):
                 return entry
         raise RuleError(f"{self.path} has no {name!r} for vllm-ascend {target.vllm_ascend}", "add an entry to it")
 
+    def check(self, message: str, target: Target) -> CheckRule | None:
+        """The static check behind a message, ``None`` when this release does not make it."""
+        return next((entry for entry in self.checks if entry.check == message and entry.holds(target)), None)
+
     def regime(self, target: Target) -> tuple[bool, ...]:
         """Which intervals ``target`` lies in: targets with equal regimes on a device are equal to the estimator."""
         entries: list[Interval] = [entry for known in self.switches.values() for entry in known]
-        entries.extend(self.routers)
+        entries.extend((*self.routers, *self.checks))
         return tuple(entry.holds(target) for entry in entries)
 
 
@@ -197,12 +215,16 @@ def _inside(specifier: str | None, version: str | None) -> bool:
 
 
 def load_memory_rules(path: Path) -> MemoryRules:
-    """Rules from ``memory.toml`` and ``memory_modules.toml`` beside it; ``path`` is the file or its directory.
+    """Rules from ``memory.toml`` and the two files beside it; ``path`` is the file or its directory.
 
     Raises :class:`RuleError` for a missing file, and with every problem for a malformed or incomplete one.
     """
     main = path / MAIN_FILE if path.is_dir() else path
     parts: dict[str, Any] = {}
-    for file, model in ((main, MainFile), (main.with_name(MODULES_FILE), ModulesFile)):
-        parts.update(examine(rule_bytes(file), file.name, model).sound())
+    files: tuple[tuple[str, type[Rule]], ...] = (
+        (main.name, MainFile), (MODULES_FILE, ModulesFile), (LAYOUTS_FILE, LayoutsFile),
+    )  # fmt: skip
+    for name, model in files:
+        file = main.with_name(name)
+        parts.update(examine(rule_bytes(file), name, model).sound())
     return MemoryRules(**parts)

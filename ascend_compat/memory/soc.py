@@ -14,7 +14,7 @@ from ascend_compat.core.target import Soc
 from ascend_compat.core.units import GIB
 from ascend_compat.errors import UsageError
 from ascend_compat.location import rule_bytes
-from ascend_compat.memory.rules import MAIN_FILE, MODULES_FILE, MainFile, ModulesFile
+from ascend_compat.memory.rules import LAYOUTS_FILE, MAIN_FILE, MODULES_FILE, LayoutsFile, MainFile, ModulesFile
 
 SOC_FILE = "soc.toml"
 #: How the name of a chip version begins among the aliases of a device.
@@ -41,7 +41,9 @@ class SocFile(Rule):
 
 
 #: Curated files of this layer by name.
-FILES: Mapping[str, type[Rule]] = {MAIN_FILE: MainFile, MODULES_FILE: ModulesFile, SOC_FILE: SocFile}
+FILES: Mapping[str, type[Rule]] = {
+    MAIN_FILE: MainFile, MODULES_FILE: ModulesFile, LAYOUTS_FILE: LayoutsFile, SOC_FILE: SocFile,
+}  # fmt: skip
 
 
 def load_soc_rules(path: Path) -> tuple[SocRule, ...]:

@@ -105,7 +105,8 @@ def test_layouts_the_engine_refuses() -> None:
     assert refusal(dense, tp=1, pp=29) == "AC413.stages"
     assert refusal(dense, tp=1, max_model_len=40961) == "AC412.length"
     assert refusal(dense, tp=1, speculative={"method": "ngram", "num_speculative_tokens": 16}) == "AC413.speculative"
-    assert refusal(glm47(), tp=8, pp=2, speculative=mtp) == "AC413.mtp_stages"
+    middle = target(release="0.23.0", vllm="0.23.0")
+    assert refusal(glm47(), middle, tp=8, pp=2, speculative=mtp) == "AC413.mtp_stages"
     assert refusal(glm47(), tp=8, dp=3) == "AC411.count"
     assert refusal(glm47(), tp=12) == "AC410.kv_heads"
     assert refusal(deepseek_v3(), target("310P"), tp=8) == "AC414.latent"
@@ -195,7 +196,7 @@ def test_rule_files_are_checked(tmp_path: object) -> None:
     from pathlib import Path
 
     folder = Path(str(tmp_path))
-    for name in ("memory.toml", "memory_modules.toml"):
+    for name in ("memory.toml", "memory_modules.toml", "layouts.toml"):
         (folder / name).write_text((RULES / name).read_text(encoding="utf-8"), encoding="utf-8")
     assert load_memory_rules(folder).integer("vocabulary_padding") == 64
     with (folder / "memory.toml").open("a", encoding="utf-8") as file:

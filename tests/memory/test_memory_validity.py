@@ -7,13 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from memory_models import Model, deepseek_v3, glm47, launch, qwen3, rules, target
+from memory_models import Model, deepseek_v3, glm47, launch, qwen3, qwen35, rules, target
 
+from ascend_compat.core.finding import Evidence, EvidenceKind
 from ascend_compat.core.plan import MemoryPlan
-from ascend_compat.core.profile import AttentionGroup, AttentionKind
+from ascend_compat.core.profile import AttentionGroup, AttentionKind, QuantGroup, VisionProfile
 from ascend_compat.core.target import LONGEST, Target
 from ascend_compat.errors import UsageError
+from ascend_compat.memory.classes import Classes, Staged
+from ascend_compat.memory.findings import memory_findings
 from ascend_compat.memory.plan import make_plan
+from ascend_compat.report.catalog import templates
 
 SMALL = qwen3(1024, 28, 16, 8, 3072, True)
 
@@ -45,8 +49,6 @@ def sparse() -> Model:
         (deepseek_v3(True), {"tp": 16, "dcp": 16}, None),
         (deepseek_v3(True), {"tp": 16, "dcp": 3}, "AC413.decode_context"),
         (sparse(), {"tp": 16, "dcp": 16}, None),
-        (sparse(), {"tp": 16, "dcp": 8}, "AC413.sparse_context"),
-        (glm47(), {"tp": 8, "dp": 2, "pcp": 2}, "AC413.context_and_data"),
         (glm47(), {"tp": 8, "pcp": 2}, None),
         (SMALL, {"tp": 1, "additional_config": {"enable_flashcomm1": True}}, "AC413.sequence"),
         (SMALL, {"tp": 2, "environment": {"VLLM_ASCEND_ENABLE_FLASHCOMM1": "1"}}, None),
@@ -67,6 +69,128 @@ def sparse() -> Model:
 )
 def test_static_checks(model: Model, options: dict[str, Any], code: str | None) -> None:
     assert refusal(model, target("A3"), **options) == code
+
+
+def on(release: str, soc: str = "A3") -> Target:
+    return target(soc, release=release, vllm=release.partition("rc")[0])
+
+
+MTP = {"method": "mtp", "num_speculative_tokens": 1}
+V2 = {"VLLM_USE_V2_MODEL_RUNNER": "1"}
+LATENT_96 = replace(deepseek_v3(True)[1].attention[0], heads=96)
+
+
+@pytest.mark.parametrize(
+    ("model", "release", "options", "code"),
+    [
+        (glm47(), "0.20.2rc1", {"tp": 4, "dp": 2, "pcp": 2}, None),
+        (glm47(), "0.23.0", {"tp": 4, "dp": 2, "pcp": 2}, "AC413.context_and_data"),
+        (glm47(), "0.25.1rc1", {"tp": 8, "pcp": 2}, "AC413.prefill_context"),
+        (glm47(), "0.25.1rc1", {"tp": 8, "pcp": 2, "environment": V2}, None),
+        (glm47(), "0.27.1rc1", {"tp": 4, "pp": 2, "pcp": 2, "environment": V2}, "AC413.prefill_stages"),
+        (glm47(), "0.30.0rc2", {"tp": 4, "pp": 2, "pcp": 2, "environment": V2}, None),
+        (glm47(), "0.27.1rc1", {"tp": 8, "pcp": 2, "speculative": MTP, "environment": V2}, "AC413.prefill_speculative"),
+        (deepseek_v3(True), "0.27.1rc1", {"tp": 8, "pcp": 2, "dcp": 2, "environment": V2}, "AC413.both_contexts"),
+        (SMALL, "0.30.0rc2", {"tp": 16, "pcp": 4, "dcp": 2, "environment": V2}, "AC413.equal_contexts"),
+        (SMALL, "0.30.0rc2", {"tp": 16, "pcp": 2, "dcp": 2, "environment": V2}, None),
+        (sparse(), "0.22.1rc1", {"tp": 16, "dcp": 8}, None),
+        (sparse(), "0.23.0", {"tp": 16, "dcp": 8}, "AC413.sparse_context"),
+        (SMALL, "0.23.0", {"tp": 8, "dcp": 2}, "AC413.decode_context"),
+        (deepseek_v3(), "0.15.0rc1", {"tp": 3, "dp": 1}, "AC410.heads"),
+        (glm47(), "0.15.0rc1", {"tp": 2, "dp": 3, "pp": 4}, None),
+        (glm47(), "0.16.0rc1", {"tp": 2, "dp": 3, "pp": 4}, "AC411.count"),
+        (glm47(), "0.23.0", {"tp": 8, "pp": 2, "speculative": MTP}, "AC413.mtp_stages"),
+        (glm47(), "0.24.0rc1", {"tp": 8, "pp": 2, "speculative": MTP}, None),
+        (
+            glm47(),
+            "0.23.0",
+            {"tp": 8, "pp": 2, "speculative": MTP, "flags": {"--kv-transfer-config": '{"kv_role": "kv_producer"}'}},
+            None,
+        ),
+        (qwen35(), "0.23.0", {"tp": 1, "max_model_len": 512, "flags": {"--block-size": "2048"}}, "AC412.hybrid_block"),
+        (qwen35(), "0.23.0", {"tp": 1, "max_model_len": 512, "flags": {"--block-size": "1024"}}, None),
+        (qwen35(), "0.30.0rc2", {"tp": 1, "max_model_len": 512, "flags": {"--block-size": "2048"}}, None),
+    ],
+)
+def test_checks_hold_where_the_release_makes_them(
+    model: Model, release: str, options: dict[str, Any], code: str | None
+) -> None:
+    found = refusal(model, on(release), **options)
+    assert found == code or (code is None and str(found).startswith("AC401"))
+
+
+def test_heads_of_all_decode_ranks_reach_one_attention_call() -> None:
+    """96 heads over 16 ranks are 6, which the release pads to 8; with two ranks in one call they are 12."""
+    facts, prof = deepseek_v3(True)
+    odd = replace(prof, attention=(replace(LATENT_96, layers=prof.attention[0].layers),))
+    assert refusal((facts, odd), on("0.23.0"), tp=16, dcp=2) == "AC413.latent_calls"
+    assert refusal((facts, odd), on("0.23.0"), tp=16) is None
+
+
+def classes_of(model: Model, release: str, classes: Classes, **options: Any) -> str | None:
+    options = {"max_model_len": 4096, "max_num_batched_tokens": 4096, **options}
+    studied = make_plan(*model, on(release), launch(**options), rules(), {}, classes=classes).studied
+    assert studied is not None
+    return studied.first_failure.id if studied.first_failure else None
+
+
+def test_a_class_without_stages_takes_no_pipeline() -> None:
+    place = Evidence(EvidenceKind.SOURCE, "vllm/model_executor/models/registry.py", 77)
+    none, some = Staged("SmallModel", False, place), Staged("SmallModel", True, place)
+    assert classes_of(SMALL, "0.23.0", Classes(none), tp=1, pp=2) == "AC413.unstaged"
+    assert classes_of(SMALL, "0.23.0", Classes(some), tp=1, pp=2) is None
+    assert classes_of(SMALL, "0.23.0", Classes(none), tp=2) is None
+    # The draft was checked with the stages of the model until the plugin loaded it on the last stage alone.
+    draft = Classes(some, none)
+    assert classes_of(glm47(), "0.21.0rc1", draft, tp=8, pp=2, speculative=MTP) == "AC413.draft_stages"
+    assert classes_of(glm47(), "0.26.0rc1", draft, tp=8, pp=2, speculative=MTP) is None
+
+
+def test_the_refusal_names_the_line_that_refuses() -> None:
+    place = Evidence(EvidenceKind.SOURCE, "vllm/model_executor/models/registry.py", 77)
+    options = {"tp": 1, "pp": 2, "max_model_len": 4096, "max_num_batched_tokens": 4096}
+    classes = Classes(Staged("SmallModel", False, place))
+    result = make_plan(*SMALL, on("0.23.0"), launch(**options), rules(), {}, classes=classes)
+    (finding,) = memory_findings(result, on("0.23.0"), launch(**options))
+    assert finding.code == "AC413" and place in finding.evidence
+    assert any("vllm/config/model.py:1086" in item.detail for item in finding.evidence)
+
+
+@pytest.mark.parametrize(
+    ("at", "flags", "code"),
+    [
+        ("vllm/model_executor/models/qwen2_5_vl.py:374", {}, "AC410.vision"),
+        ("vllm/model_executor/models/qwen2_5_vl.py:374", {"--mm-encoder-tp-mode": "data"}, None),
+        ("vllm/model_executor/models/intern_vit.py:151", {}, None),
+        (None, {}, None),
+    ],
+)
+def test_encoder_heads_divide_by_tp(at: str | None, flags: dict[str, str], code: str | None) -> None:
+    facts, prof = qwen3(6144, 4, 48, 6, 6144, True)
+    tower = VisionProfile("vision", "visual.", 12, 768, 16, 0, "BF16")
+    model = facts, replace(prof, towers=(tower,), vocab_size=151_680)
+    assert classes_of(model, "0.23.0", Classes(encoder_heads=at), tp=6, flags=flags) == code
+
+
+@pytest.mark.parametrize(
+    ("release", "options", "code"),
+    [
+        ("0.18.0", {"tp": 16, "dp": 2, "ep": False}, "AC415.ranks"),
+        ("0.18.0", {"tp": 16, "dp": 2, "ep": True}, None),
+        ("0.23.0", {"tp": 16, "dp": 2, "ep": False}, None),
+    ],
+)
+def test_packed_experts_have_a_limit_of_ranks(release: str, options: dict[str, Any], code: str | None) -> None:
+    facts, prof = deepseek_v3()
+    group = QuantGroup(("*",), "W4A8_DYNAMIC", None, None, "I8", ("model.layers.*.mlp.experts.*.up_proj",), 58)
+    packed = replace(facts, quant_description={"version": "1.0.0"})
+    model = packed, replace(prof, quantization=replace(prof.quantization, groups=(group,)))
+    assert refusal(model, on(release), **options) == code
+
+
+def test_every_check_has_a_rule_and_every_rule_a_message() -> None:
+    checked = {name for name in templates("en") if name.startswith("AC41") and not name.endswith(".remedy")}
+    assert checked == {entry.check for entry in rules().checks}
 
 
 def test_window_layers_exclude_decode_context_parallelism() -> None:
