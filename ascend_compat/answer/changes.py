@@ -62,6 +62,7 @@ def flag_changes(
         if finding.code.startswith("AC6") and finding.subject in whens:
             yield from _named(whens[finding.subject], launch)
         yield from _sizes(finding, found, launch)
+        yield from _left_out(finding, launch)
     for finding in blockers:
         wanted = finding.remedy.params.get("dtype") if finding.remedy else None
         if isinstance(wanted, str) and wanted != launch.dtype:
@@ -88,6 +89,16 @@ def _sizes(finding: Finding, found: Judgement | Refusal, launch: LaunchProfile) 
             tokens = int(room * share) // studied.kv.block_size * studied.kv.block_size
             if tokens:
                 yield replace(launch, max_model_len=tokens)
+
+
+def _left_out(finding: Finding, launch: LaunchProfile) -> Iterator[LaunchProfile]:
+    """The launch without the flag that a finding about the launch itself names."""
+    params = finding.message.params
+    if finding.code == "AC501" or params.get("flag") == FLAGS["speculative"]:
+        yield replace(launch, speculative=None)
+    named = [name for name in (params.get("name"), params.get("flag")) if name in (launch.flags or {})]
+    if finding.code.startswith("AC7") and named:
+        yield replace(launch, flags={k: v for k, v in (launch.flags or {}).items() if k not in named} or None)
 
 
 def _methods(match: Match, launch: LaunchProfile, everything: bool) -> Iterator[LaunchProfile]:
