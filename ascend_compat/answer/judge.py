@@ -31,6 +31,7 @@ from ascend_compat.knowledge.modules import ModuleTree
 from ascend_compat.knowledge.operator_findings import operator_findings
 from ascend_compat.knowledge.outcomes import Startup
 from ascend_compat.knowledge.published import published_layouts
+from ascend_compat.knowledge.quantization_flag import flag_findings
 from ascend_compat.memory.findings import memory_findings
 from ascend_compat.memory.search import Published
 
@@ -148,6 +149,7 @@ def _judged(
         *cache_findings(found.cache, config_class(found.startup)[1], profile),
         *loading_findings(loading, found, draft),
         *operator_findings(pack, facts, profile, target, launch),
+        *flag_findings(facts, profile, found, target, launch),
         *draft_findings(pack, facts, profile, found, launch),
         *name_findings(pack, launch, Readers(rules.readers), target),
         *defect_findings(rules, Facts(pack, facts, profile, found, target, launch, layout)),

@@ -13,7 +13,8 @@ from ascend_compat.classify.profile import classify
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.plan import Layout
 from ascend_compat.core.target import LaunchProfile, Soc
-from ascend_compat.core.verdict import Verdict
+from ascend_compat.core.verdict import Severity, Verdict
+from ascend_compat.knowledge.gates import verdict_of
 from ascend_compat.knowledge.variants import float_variant, modelslim_variant
 
 #: What a remedy asks of the user and what that weighs: change the command, use more cards, install another release,
@@ -110,6 +111,19 @@ def ranked(candidates: list[Candidate]) -> list[Candidate]:
         (c for c in working if not any(o.changes < c.changes and o.npus <= c.npus for o in working)),
         key=lambda c: c.cost,
     )
+
+
+def eased(base: Judgement, candidates: list[Candidate]) -> Judgement:
+    """The judgement as conditional where another command for the same weights, release and SoC was judged a yes."""
+    if base.verdict is not Verdict.INCOMPATIBLE:
+        return base
+    if not any(c.works and c.changes and not any(c.asks(name) for name in _GREAT) for c in candidates):
+        return base
+    findings = tuple(
+        replace(f, conditional=True) if f.severity is Severity.BLOCKER and not f.undetermined else f
+        for f in base.findings
+    )
+    return replace(base, findings=findings, verdict=verdict_of(findings))
 
 
 def _precision(search: Search, weights: Weights) -> Candidate:
