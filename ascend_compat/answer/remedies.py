@@ -21,7 +21,7 @@ from ascend_compat.knowledge.variants import float_variant, modelslim_variant
 #: fetch or make other weights, use other hardware. A later one weighs more than all before it together.
 EFFORT = {"flag": 1, "dtype": 2, "cards": 4, "release": 8, "precision": 16, "soc": 32}
 #: Changes that a change of the command may come with; two of them are a combination.
-_GREAT = ("release", "precision", "soc")
+GREAT = ("release", "precision", "soc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Candidate:
     def kind(self) -> str:
         """The one great change, ``combination`` for several, else the change of the command that weighs most."""
         asked = {name for name, _ in self.changes}
-        great = [name for name in _GREAT if name in asked]
+        great = [name for name in GREAT if name in asked]
         if len(great) > 1:
             return "combination"
         return great[0] if great else max(asked, key=EFFORT.__getitem__, default="cards")
@@ -117,7 +117,7 @@ def eased(base: Judgement, candidates: list[Candidate]) -> Judgement:
     """The judgement as conditional where another command for the same weights, release and SoC was judged a yes."""
     if base.verdict is not Verdict.INCOMPATIBLE:
         return base
-    if not any(c.works and c.changes and not any(c.asks(name) for name in _GREAT) for c in candidates):
+    if not any(c.works and c.changes and not any(c.asks(name) for name in GREAT) for c in candidates):
         return base
     findings = tuple(
         replace(f, conditional=True) if f.severity is Severity.BLOCKER and not f.undetermined else f
