@@ -13,7 +13,7 @@ from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.answer.launch import launch_part
 from ascend_compat.answer.loading import draft_part, names_part
 from ascend_compat.answer.matrix import first_rows, grouped, judged_rows
-from ascend_compat.answer.remedies import candidates
+from ascend_compat.answer.remedies import candidates, eased
 from ascend_compat.answer.remedy_rows import alternative_rows, best_action, remedy_rows
 from ascend_compat.answer.shared import Shared
 from ascend_compat.answer.sizes import size_rows
@@ -172,6 +172,7 @@ def _built(source: str) -> dict[str, Any]:
 
 def _report(found: Judgement, shared: Shared) -> Report:
     others = candidates(found, shared, _socs(shared.rules, found.target.soc))
+    found = eased(found, others)
     stages = gates(found.findings)
     draft = found.match.draft
     return Report(

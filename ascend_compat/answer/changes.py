@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from math import floor
 from typing import Any
 
 from ascend_compat.answer.judge import Judgement, Refusal
@@ -34,6 +35,11 @@ SWITCHES = {
 #: Parts of the context the KV cache has room for, the largest first: pages that do not grow with the context and
 #: rounding make the whole of it too much at times.
 _SHARES = (1.0, 0.9, 0.75, 0.5)
+#: Shares of the device worth trying when memory is short; published deployments go up to 0.97.
+#: Source: vllm-ascend 0.23.0 docs/source/tutorials/models (GLM5.2.md, Kimi-K3.md).
+_UTILIZATION = (0.95, 0.97)
+#: Batched tokens of a step worth trying: activations grow with them.
+_BATCHED = (2048, 1024)
 #: Launch facts of curated conditions and the fields that a change gives back to the release.
 _FACTS = {
     "launch.quantization": ("quantization", None),
@@ -62,6 +68,7 @@ def flag_changes(
         if finding.code.startswith("AC6") and finding.subject in whens:
             yield from _named(whens[finding.subject], launch)
         yield from _sizes(finding, found, launch)
+        yield from _left_out(finding, launch)
     for finding in blockers:
         wanted = finding.remedy.params.get("dtype") if finding.remedy else None
         if isinstance(wanted, str) and wanted != launch.dtype:
@@ -81,6 +88,7 @@ def _sizes(finding: Finding, found: Judgement | Refusal, launch: LaunchProfile) 
         yield replace(launch, ep=False)
     elif kind == "AC401.device":
         yield replace(launch, kv_cache_memory_bytes=None)
+    yield from _room(kind, found, launch)
     studied = found.plan.studied if isinstance(found, Judgement) else None
     if kind == "AC401.kv" and studied is not None and studied.kv is not None and studied.kv.pages_per_request:
         room = studied.kv.max_model_len * studied.kv.pages // studied.kv.pages_per_request
@@ -88,6 +96,35 @@ def _sizes(finding: Finding, found: Judgement | Refusal, launch: LaunchProfile) 
             tokens = int(room * share) // studied.kv.block_size * studied.kv.block_size
             if tokens:
                 yield replace(launch, max_model_len=tokens)
+
+
+def _room(kind: str, found: Judgement | Refusal, launch: LaunchProfile) -> Iterator[LaunchProfile]:
+    """More of the device for the server, or less for what start-up leaves outside the budget; then smaller steps."""
+    studied = found.plan.studied if isinstance(found, Judgement) else None
+    if studied is None or studied.rank is None or launch.kv_cache_memory_bytes is not None:
+        return
+    rank = studied.rank
+    share = floor(rank.budget / rank.device * 100 + 0.5) / 100
+    if kind in ("AC401.budget", "AC401.kv"):
+        for wanted in (s for s in _UTILIZATION if s > share):
+            yield replace(launch, gpu_memory_utilization=wanted)
+        for tokens in _BATCHED:
+            yield replace(launch, max_num_batched_tokens=tokens)
+            yield replace(launch, max_num_batched_tokens=tokens, gpu_memory_utilization=_UTILIZATION[-1])
+    elif kind == "AC401.tail":
+        yield replace(
+            launch, gpu_memory_utilization=floor((1 - (rank.graph + rank.unprofiled) / rank.device) * 100) / 100
+        )
+
+
+def _left_out(finding: Finding, launch: LaunchProfile) -> Iterator[LaunchProfile]:
+    """The launch without the flag that a finding about the launch itself names."""
+    params = finding.message.params
+    if finding.code == "AC501" or params.get("flag") == FLAGS["speculative"]:
+        yield replace(launch, speculative=None)
+    named = [name for name in (params.get("name"), params.get("flag")) if name in (launch.flags or {})]
+    if finding.code.startswith("AC7") and named:
+        yield replace(launch, flags={k: v for k, v in (launch.flags or {}).items() if k not in named} or None)
 
 
 def _methods(match: Match, launch: LaunchProfile, everything: bool) -> Iterator[LaunchProfile]:

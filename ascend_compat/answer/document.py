@@ -31,6 +31,8 @@ def evidence(items: Iterable[Evidence]) -> list[doc.EvidenceRow]:
 def finding(item: Finding, best: Message | None) -> doc.FindingRow:
     """One finding with its English sentences; a blocker without a remedy of its own gets the best way to a yes."""
     remedy = item.remedy or (best if item.severity is Severity.BLOCKER else None)
+    if item.code == "AC401" and best is not None and best.id.startswith("remedy.flag"):
+        remedy = best  # another command on the same cards is less to ask for than other cards
     return doc.FindingRow(
         code=item.code,
         severity=item.severity,

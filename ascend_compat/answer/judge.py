@@ -17,10 +17,13 @@ from ascend_compat.core.verdict import Severity, Verdict
 from ascend_compat.knowledge.claims import claim_findings
 from ascend_compat.knowledge.condition_facts import Facts
 from ascend_compat.knowledge.defects import defect_findings
+from ascend_compat.knowledge.draft_findings import draft_findings
 from ascend_compat.knowledge.findings import graph_findings
 from ascend_compat.knowledge.gates import verdict_of
 from ascend_compat.knowledge.graph import build_graph
+from ascend_compat.knowledge.knobs import Readers
 from ascend_compat.knowledge.kv_cache import cache_findings
+from ascend_compat.knowledge.launch_names import name_findings
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.loading.findings import loading_findings, settled
 from ascend_compat.knowledge.loading.results import Loading
@@ -31,6 +34,7 @@ from ascend_compat.knowledge.modules import ModuleTree
 from ascend_compat.knowledge.operator_findings import operator_findings
 from ascend_compat.knowledge.outcomes import Startup
 from ascend_compat.knowledge.published import published_layouts
+from ascend_compat.knowledge.quantization_flag import flag_findings
 from ascend_compat.memory.findings import memory_findings
 from ascend_compat.memory.search import Published
 
@@ -150,6 +154,9 @@ def _judged(
         *loading_findings(loading, found, draft),
         *operator_findings(pack, facts, profile, target, launch),
         *claim_findings(pack, rules, facts, profile, target),
+        *flag_findings(facts, profile, found, target, launch),
+        *draft_findings(pack, facts, profile, found, launch),
+        *name_findings(pack, launch, Readers(rules.readers), target),
         *defect_findings(rules, Facts(pack, facts, profile, found, target, launch, layout)),
         *memory_findings(plan, target, launch),
     )

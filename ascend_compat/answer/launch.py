@@ -65,6 +65,7 @@ def _argv(found: Judgement, layout: Layout) -> list[str]:
         ("--speculative-config", _json(launch.speculative)),
         ("--additional-config", _json(launch.additional_config)),
         ("--enforce-eager", None if launch.enforce_eager else ""),
+        *(launch.flags or {}).items(),
     ]
     known: Mapping[str, Any] = found.pack.get("flags", {})
     argv = ["vllm", "serve", found.facts.spec]

@@ -13,14 +13,15 @@ from ascend_compat.classify.profile import classify
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.plan import Layout
 from ascend_compat.core.target import LaunchProfile, Soc
-from ascend_compat.core.verdict import Verdict
+from ascend_compat.core.verdict import Severity, Verdict
+from ascend_compat.knowledge.gates import verdict_of
 from ascend_compat.knowledge.variants import float_variant, modelslim_variant
 
 #: What a remedy asks of the user and what that weighs: change the command, use more cards, install another release,
 #: fetch or make other weights, use other hardware. A later one weighs more than all before it together.
 EFFORT = {"flag": 1, "dtype": 2, "cards": 4, "release": 8, "precision": 16, "soc": 32}
 #: Changes that a change of the command may come with; two of them are a combination.
-_GREAT = ("release", "precision", "soc")
+GREAT = ("release", "precision", "soc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Candidate:
     def kind(self) -> str:
         """The one great change, ``combination`` for several, else the change of the command that weighs most."""
         asked = {name for name, _ in self.changes}
-        great = [name for name in _GREAT if name in asked]
+        great = [name for name in GREAT if name in asked]
         if len(great) > 1:
             return "combination"
         return great[0] if great else max(asked, key=EFFORT.__getitem__, default="cards")
@@ -110,6 +111,19 @@ def ranked(candidates: list[Candidate]) -> list[Candidate]:
         (c for c in working if not any(o.changes < c.changes and o.npus <= c.npus for o in working)),
         key=lambda c: c.cost,
     )
+
+
+def eased(base: Judgement, candidates: list[Candidate]) -> Judgement:
+    """The judgement as conditional where another command for the same weights, release and SoC was judged a yes."""
+    if base.verdict is not Verdict.INCOMPATIBLE:
+        return base
+    if not any(c.works and c.changes and not any(c.asks(name) for name in GREAT) for c in candidates):
+        return base
+    findings = tuple(
+        replace(f, conditional=True) if f.severity is Severity.BLOCKER and not f.undetermined else f
+        for f in base.findings
+    )
+    return replace(base, findings=findings, verdict=verdict_of(findings))
 
 
 def _precision(search: Search, weights: Weights) -> Candidate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ascend_compat.answer.document import layout_part, text
-from ascend_compat.answer.remedies import Candidate, ranked
+from ascend_compat.answer.remedies import GREAT, Candidate, ranked
 from ascend_compat.answer.search import AS_IS
 from ascend_compat.core import report as doc
 from ascend_compat.core.finding import Message, Param
@@ -64,7 +64,7 @@ def _template(candidate: Candidate) -> str:
 
 
 def alternative_rows(candidates: list[Candidate]) -> list[doc.AlternativeRow]:
-    """Every candidate with its verdict and smallest layout, for the memory section."""
+    """Candidates of other weights, releases and devices with their verdict and smallest layout, for the memory part."""
     return [
         doc.AlternativeRow(
             precision=candidate.precision,
@@ -75,4 +75,5 @@ def alternative_rows(candidates: list[Candidate]) -> list[doc.AlternativeRow]:
             verdict=candidate.judgement.verdict,
         )
         for candidate in candidates
+        if any(candidate.asks(name) for name in GREAT)
     ]

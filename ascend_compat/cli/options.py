@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ascend_compat.cli import output
+from ascend_compat.cli.serve_args import ServeArgs, merged
 
 if TYPE_CHECKING:
     from ascend_compat.core.report import ReportDocument
     from ascend_compat.core.target import Calibration, LaunchProfile
 
 _DEFAULT_SOC = "A2"
+#: Options that are fields of a launch profile by the same name.
+_PROFILE = (
+    "tp", "dp", "pp", "pcp", "dcp", "max_model_len", "max_num_seqs", "max_num_batched_tokens", "quantization", "dtype",
+    "gpu_memory_utilization", "speculative", "additional_config", "enforce_eager", "enable_prefix_caching",
+    "kv_cache_memory_bytes",
+)  # fmt: skip
 
 
 def add_common(parser: argparse.ArgumentParser, formats: tuple[str, ...], directory: bool = False) -> None:
@@ -74,6 +80,9 @@ def add_launch(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--env", type=_variable, action="append", default=[], metavar="NAME=VALUE", help="environment of the server"
     )
+    group.add_argument(
+        "--serve-args", action=ServeArgs, metavar="COMMAND", help="a vllm serve command or its flags, in quotes"
+    )
     group.add_argument("--calibrate", metavar="FILE", help="start-up log of this launch; its figures replace estimates")
     group.add_argument("--enforce-eager", action="store_true", help="no graphs")
     group.add_argument("--enable-prefix-caching", action=argparse.BooleanOptionalAction)
@@ -84,30 +93,19 @@ def profile(args: argparse.Namespace) -> LaunchProfile:
     from ascend_compat.core.target import LaunchProfile
     from ascend_compat.errors import UsageError
 
-    speculative: Mapping[str, Any] | None = args.speculative
-    if args.mtp is not None:
-        if speculative is not None:
+    given, flags, environment = merged(args)
+    if given.get("mtp") is not None:
+        if given.get("speculative") is not None:
             raise UsageError("--mtp and --speculative both choose a draft", "give one of them")
-        speculative = {"method": "mtp", "num_speculative_tokens": args.mtp}
+        given["speculative"] = {"method": "mtp", "num_speculative_tokens": given["mtp"]}
+    fields: dict[str, Any] = {field: given[field] for field in _PROFILE if field in given}
+    fields["ep"] = args.ep if args.ep is not None else given.get("ep")
+    if args.enable_prefix_caching is not None:
+        fields["enable_prefix_caching"] = args.enable_prefix_caching
     return LaunchProfile(
-        tp=args.tp,
-        dp=args.dp,
-        pp=args.pp,
-        ep=args.ep,
-        max_model_len=args.max_model_len,
-        max_num_seqs=args.max_num_seqs,
-        max_num_batched_tokens=args.max_num_batched_tokens,
-        gpu_memory_utilization=args.gpu_memory_utilization,
-        quantization=args.quantization,
-        dtype=args.dtype,
-        speculative=speculative,
-        additional_config=args.additional_config,
-        enforce_eager=args.enforce_eager,
-        enable_prefix_caching=args.enable_prefix_caching,
-        kv_cache_memory_bytes=args.kv_cache_memory_bytes,
-        pcp=args.pcp,
-        dcp=args.dcp,
-        environment=dict(args.env) or None,
+        **fields,
+        environment=environment or None,
+        flags=flags or None,
         calibration=_calibration(args.calibrate),
     )
 

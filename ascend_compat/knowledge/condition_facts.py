@@ -15,6 +15,7 @@ from ascend_compat.knowledge.conditions import Fact
 from ascend_compat.knowledge.fact_names import FACTS
 from ascend_compat.knowledge.matched import Match
 from ascend_compat.knowledge.modules import MOE
+from ascend_compat.knowledge.single_lines import single_lines
 
 _SOFTMAX = (AttentionKind.GQA, AttentionKind.MHA, AttentionKind.MQA, AttentionKind.SLIDING, AttentionKind.ENCODER)
 _RECURRENT = (AttentionKind.GDN, AttentionKind.MAMBA)
@@ -72,6 +73,7 @@ class Facts:
             "moe": (profile.moe is not None,),
             "moe.experts": (profile.moe.routed,) if profile.moe else (),
             "mtp": (profile.mtp is not None and profile.mtp.present,) if self._known else None,
+            "linear.single": single_lines(self.checkpoint, profile, self.match, tp),
             "mtp.float": (any(item.code == "AC327" for item in profile.findings),),
         }
 
@@ -139,7 +141,7 @@ class Facts:
             "launch.speculative_tokens": _values(asked.get("num_speculative_tokens")),
             "launch.additional_config": tuple(_keys(launch.additional_config or {})),
             "launch.eager": (launch.enforce_eager,),
-            "launch.environment": tuple(n for n, value in (launch.environment or {}).items() if value not in _OFF),
+            "launch.environment": tuple(_variables(launch.environment or {})),
             "launch.flag": tuple(_flags(launch.flags or {})),
         }
 
@@ -174,6 +176,14 @@ def _keys(config: Mapping[str, Any], prefix: str = "") -> Iterable[str]:
             yield from _keys(value, f"{prefix}{key}.")
         if value:
             yield f"{prefix}{key}"
+            if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+                yield f"{prefix}{key}={value}"
+
+
+def _variables(given: Mapping[str, str]) -> Iterable[str]:
+    for name, value in given.items():
+        if value not in _OFF:
+            yield from (name, f"{name}={value}")
 
 
 def _flags(flags: Mapping[str, Any]) -> Iterable[str]:

@@ -15,6 +15,7 @@ FACTS: Mapping[str, str] = {
     "attention.heads_per_rank": "query heads on one tensor-parallel rank of the layout under study",
     "moe": "whether there are routed experts",
     "moe.experts": "routed experts of a layer",
+    "linear.single": "last name of float linear modules whose weight is one row or one column on a rank",
     "mtp": "whether MTP tensors are in the checkpoint",
     "mtp.float": "whether the MTP layers of a quantized checkpoint are stored in float",
     "quantization.method": "declared method; `none` for a float checkpoint",
@@ -36,9 +37,9 @@ FACTS: Mapping[str, str] = {
     "launch.quantization": "`--quantization`",
     "launch.speculative": "speculative method that was asked for",
     "launch.speculative_tokens": "`num_speculative_tokens` that was asked for",
-    "launch.additional_config": "additional-config keys that are set and not false, nested ones with dots",
+    "launch.additional_config": "additional-config keys set and not false, nested with dots, also as `key=value`",
     "launch.eager": "`--enforce-eager`",
-    "launch.environment": "variables that are set and not empty, 0 or false",
+    "launch.environment": "variables that are set and not empty, 0 or false, also as `NAME=value`",
     "launch.flag": "other flags, each as `--name` and, with a value, also as `--name=value`",
 }
 #: Beginnings of fact names whose rest is a key of its own.

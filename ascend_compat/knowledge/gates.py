@@ -9,7 +9,7 @@ from ascend_compat.core.finding import Finding, Message
 from ascend_compat.core.verdict import Effect, Prediction, Severity, Verdict
 
 #: Findings that only the values or files of a real checkpoint bring out: dummy weights never meet them.
-REAL_WEIGHTS_ONLY = ("AC1", "AC301", "AC305", "AC306", "AC308", "AC32", "AC33", "AC34")
+REAL_WEIGHTS_ONLY = ("AC1", "AC301", "AC305", "AC306", "AC308", "AC314", "AC32", "AC33", "AC34")
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,8 +101,8 @@ def _method(graph: DiGraph[str], facts: CheckpointFacts, match: Match) -> str:
     if startup.trouble is not None:
         trouble = startup.trouble
         add(
-            graph, node, f"start:{trouble.stage}", "requires", at(trouble.at, trouble.message),
-            ok=False if trouble.kind else None, exception=trouble.kind, message=trouble.message, stage=trouble.stage,
+            graph, node, f"start:{trouble.stage}", "requires", at(trouble.at, trouble.said),
+            ok=False if trouble.kind else None, exception=trouble.kind, message=trouble.said, stage=trouble.stage,
             method=name,
         )  # fmt: skip
         return node
@@ -135,8 +135,8 @@ def _group(graph: DiGraph[str], rules: Rules, target: Target, match: Match, grou
     if outcome.trouble is not None:
         trouble = outcome.trouble
         add(
-            graph, source, f"modules:{group.bucket.leaf.path}", "dispatches-to", at(trouble.at, trouble.message),
-            ok=False if trouble.kind else None, modules=count, exception=trouble.kind, message=trouble.message,
+            graph, source, f"modules:{group.bucket.leaf.path}", "dispatches-to", at(trouble.at, trouble.said),
+            ok=False if trouble.kind else None, modules=count, exception=trouble.kind, message=trouble.said,
             example=group.prefix, stage=trouble.stage,
         )  # fmt: skip
         return

@@ -87,7 +87,7 @@ def _variables(pack: Mapping[str, Any], tutorials: Mapping[str, Any], readers: R
 def _additional(pack: Mapping[str, Any], tutorials: Mapping[str, Any]) -> Iterator[Unread]:
     known = pack.get("additional_config") or {}
     for key, uses in tutorials.get("keys", {}).get(ADDITIONAL, {}).items():
-        if known and not _knows_key(known, key.split(".")):
+        if known and not knows_key(known, key.split(".")):
             last = key.rpartition(".")[2]
             instead = next((path for path in dotted_keys(known) if path.rpartition(".")[2] == last), "")
             yield Unread("additional-config key", key, _places(pack, uses), "unread", instead)
@@ -100,7 +100,7 @@ def dotted_keys(known: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
         yield from dotted_keys(entry.get("keys", {}), f"{prefix}{name}.")
 
 
-def _knows_key(known: Mapping[str, Any], parts: list[str]) -> bool:
+def knows_key(known: Mapping[str, Any], parts: list[str]) -> bool:
     """Whether a key is read; below a section whose keys are not known, everything may be."""
     for index, part in enumerate(parts):
         entry = known.get(part)
@@ -119,12 +119,12 @@ def _configuration(pack: Mapping[str, Any], tutorials: Mapping[str, Any]) -> Ite
     for flag, keys in tutorials.get("keys", {}).items():
         entry = flags.get(flags.get(flag, {}).get("of", flag), {})
         for key, uses in keys.items():
-            reason = _refused(classes, entry.get("config"), key.split("."))
+            reason = refused_key(classes, entry.get("config"), key.split("."))
             if reason is not None:
                 yield Unread(f"{flag} key", key, _places(pack, uses), reason)
 
 
-def _refused(classes: Mapping[str, Any], name: str | None, parts: list[str]) -> Literal["unknown", "fixed"] | None:
+def refused_key(classes: Mapping[str, Any], name: str | None, parts: list[str]) -> Literal["unknown", "fixed"] | None:
     """Why a configuration class refuses a dotted key, ``None`` when it takes it or that is not known."""
     for index, part in enumerate(parts):
         fields = classes.get(name or "")

@@ -7,6 +7,9 @@ from typing import Any
 
 from ascend_compat.knowledge.evaluate.values import Instance, Tensor
 
+#: What of an exception's message is shown.
+LINE = 240
+
 
 @dataclass(slots=True)
 class Trouble:
@@ -16,6 +19,13 @@ class Trouble:
     kind: str | None
     message: str
     at: str
+
+    @property
+    def said(self) -> str:
+        """The message as one line of at most ``LINE`` characters: frames, rules and blank lines are left out."""
+        lines = (line.strip() for line in self.message.splitlines())
+        text = " ".join(line for line in lines if any(char.isalnum() for char in line))
+        return text if len(text) <= LINE else text[:LINE].rpartition(" ")[0] + " ..."
 
 
 @dataclass(slots=True)

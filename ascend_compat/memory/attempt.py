@@ -126,6 +126,6 @@ def _numbers(code: str, required: int, limit: int, available: int, rank: RankMem
 
 
 def byte_params(required: int, limit: int, available: int) -> dict[str, Param]:
-    """``required``, ``limit`` and ``available`` in bytes and, for the reader, in GiB."""
-    sizes = {"required": required, "limit": limit, "available": available}
+    """``required``, ``limit``, ``available`` and what is ``short`` in bytes and, for the reader, in GiB."""
+    sizes = {"required": required, "limit": limit, "available": available, "short": required - limit}
     return {**sizes, **{f"{name}_gib": round(gib(size), 2) for name, size in sizes.items()}}

@@ -12,7 +12,7 @@ from ascend_compat.report.catalog import DEFAULT_LANGUAGE
 from ascend_compat.report.excerpts import Excerpts, Lines
 from ascend_compat.report.rows import answer, memory, support
 from ascend_compat.report.screen import Screen, styled
-from ascend_compat.report.view import Sentence, View, code, joined, place, plain, size
+from ascend_compat.report.view import Sentence, View, code, joined, number, place, plain, size
 
 if TYPE_CHECKING:
     from rich.text import Text as RichText
@@ -99,6 +99,11 @@ def render_memory_part(screen: Screen, view: View, full: bool = False) -> None:
         screen.table(memory.breakdown(view), right=(1,))
         screen.table(memory.capacity(view), right=(1,))
     screen.table(memory.tried(view) if full else memory.brief(view), right=(0, 2, 3))
+    if part.alternatives and (full or part.fits is False):
+        screen.section(view.word("section.alternatives"))
+        if part.kv is not None:
+            screen.sentence(view.say("memory.asked", tokens=number(part.kv.max_model_len)), "dim")
+        screen.table(memory.alternatives(view))
     for text in part.unknown:
         screen.item(view.text(text), "?")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ascend_compat.core.facts import CheckpointFacts
+from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.finding import Evidence, EvidenceKind, Finding, Message
 from ascend_compat.core.plan import Layout
 from ascend_compat.core.profile import (
@@ -54,10 +54,13 @@ class Ask:
     launch: LaunchProfile = field(default_factory=LaunchProfile)
     config: dict[str, Any] = field(default_factory=dict)
     pack: dict[str, Any] = field(default_factory=dict)
+    tensors: tuple[TensorGroup, ...] = ()
+    leaves: tuple[Leaf, ...] = ()
 
     def facts(self) -> Facts:
         """The facts of the question."""
         tree = ModuleTree({}, "")
+        tree.leaves.update({leaf.path: [leaf] for leaf in self.leaves})
         startup = Startup("ascend" if self.method == "modelslim" else self.method)
         groups = [
             _group(name, cls, scheme)
@@ -67,7 +70,7 @@ class Ask:
         layout = Layout(self.layout[0] * self.layout[1] * self.layout[2], 1, *self.layout) if self.layout else None
         return Facts(
             self.pack,
-            CheckpointFacts("m", "local", None, self.config, ("config.json",), (), True),
+            CheckpointFacts("m", "local", None, self.config, ("config.json",), self.tensors, True),
             self._profile(),
             Match(tree, startup, groups),
             Target(self.release, self.vllm, Soc(self.soc, 1, 8, self.soc), "digest", "8.5.1"),
@@ -146,6 +149,13 @@ TORCHAIR = Ask(
     release="0.11.0rc0", experts=128, launch=additional(torchair_graph_config={"enabled": True}),
     pack={"additional_config": {"torchair_graph_config": {}}},
 )  # fmt: skip
+NZ = environment(VLLM_ASCEND_ENABLE_NZ="2")
+GATE = Ask(
+    release="0.22.1rc1",
+    pack={"environment": {"VLLM_ASCEND_ENABLE_NZ": {}}},
+    tensors=(TensorGroup("model.layers.*.shared_expert_gate.weight", "BF16", (1, 64), 1, 128, (0,)),),
+    leaves=(Leaf("model.layers.*.shared_expert_gate", LINEAR, (LINEAR,), "x.py:1", False, ()),),
+)
 
 #: Defect id: a question it answers, and one like it that it does not.
 CASES: dict[str, tuple[Ask, Ask]] = {
@@ -202,10 +212,8 @@ CASES: dict[str, tuple[Ask, Ask]] = {
     ),
     "minimax-m2-late-reduce": (MINIMAX.but(release="0.21.0rc1"), MINIMAX.but(release="0.23.0")),
     "moe-gating-128-experts": (Ask(release="0.12.0rc1", experts=128), Ask(release="0.12.0rc1", experts=256)),
-    "shared-expert-gate-nz": (
-        Ask(release="0.22.1rc1", model_type="qwen3_5_moe"),
-        Ask(release="0.23.0", model_type="qwen3_5_moe"),
-    ),
+    "nz-single-line": (GATE.but(launch=NZ), GATE.but(launch=environment(VLLM_ASCEND_ENABLE_NZ="1"))),
+    "310p-nz-single-line": (GATE.but(soc="310P"), GATE.but(soc="310P", release="0.23.0")),
     "fused-mc2-not-on-a2": (
         Ask(launch=environment(VLLM_ASCEND_ENABLE_FUSED_MC2="1")),
         Ask(launch=environment(VLLM_ASCEND_ENABLE_FUSED_MC2="0")),
