@@ -1,0 +1,102 @@
+"""Sets answers against outcomes: agreement, silent green, false alarm, undetermined, contradiction; errors of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from judge import Answer
+from table import RUNS, Row
+
+AGREES, OTHER, GREEN, ALARM, OPEN, CONTRADICTS = (
+    "agreement", "right answer, other reason", "silent green", "false alarm", "undetermined", "contradiction",
+)  # fmt: skip
+#: The worst of several answers to one row counts, in this order.
+_WORST = (GREEN, ALARM, OPEN, OTHER, AGREES)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A row with its answers and what they come to."""
+
+    row: Row
+    answers: tuple[Answer, ...]
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """Counts of a group of rows; ``agrees`` includes right answers for another reason."""
+
+    rows: int
+    agrees: int
+    other: int
+    green: int
+    alarm: int
+    open: int
+    contradicts: int
+
+    @property
+    def counted(self) -> int:
+        """Rows that can agree: contradictory ones stand apart."""
+        return self.rows - self.contradicts
+
+
+def compare(row: Row, answers: Iterable[Answer]) -> Judged:
+    """The outcome of a row: that of its worst answer."""
+    found = tuple(answers)
+    kinds = {_one(row, answer) for answer in found}
+    outcome = next(kind for kind in _WORST if kind in kinds)
+    if row.contradiction and outcome not in (AGREES, OTHER):
+        outcome = CONTRADICTS
+    return Judged(row, found, outcome)
+
+
+def _one(row: Row, answer: Answer) -> str:
+    if answer.verdict in ("undetermined", "error"):
+        return OPEN
+    runs = answer.verdict == "compatible"
+    if row.expect == RUNS:
+        return AGREES if runs else ALARM
+    if runs:
+        return GREEN
+    return AGREES if not row.cause or any(code in row.cause for code, _ in answer.blockers) else OTHER
+
+
+def score(judged: Iterable[Judged]) -> Score:
+    """The counts of a group."""
+    kinds = [one.outcome for one in judged]
+    other = kinds.count(OTHER)
+    return Score(
+        len(kinds), kinds.count(AGREES) + other, other, kinds.count(GREEN), kinds.count(ALARM), kinds.count(OPEN),
+        kinds.count(CONTRADICTS),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Error:
+    """A logged number and the computed one."""
+
+    row: str
+    what: str
+    logged: float
+    computed: float | None
+
+    @property
+    def relative(self) -> float | None:
+        """Computed over logged, less one; ``None`` where nothing was computed."""
+        return None if self.computed is None else self.computed / self.logged - 1
+
+
+def errors(judged: Iterable[Judged]) -> list[Error]:
+    """Every logged number of the rows, against the first answer that has it."""
+    return [
+        Error(one.row.id, what, logged, _first(one.answers, what))
+        for one in judged
+        for what, logged in one.row.figures.items()
+    ]
+
+
+def _first(answers: Iterable[Answer], what: str) -> float | None:
+    found: list[Mapping[str, float]] = [answer.figures for answer in answers if what in answer.figures]
+    return found[0][what] if found else None
