@@ -13,7 +13,7 @@ from ascend_compat.core.finding import Finding, Param
 from ascend_compat.core.plan import MemoryPlan
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Soc, Target
-from ascend_compat.core.verdict import Severity, Verdict
+from ascend_compat.core.verdict import Effect, Severity, Verdict
 from ascend_compat.knowledge.claims import claim_findings
 from ascend_compat.knowledge.condition_facts import Facts
 from ascend_compat.knowledge.defects import defect_findings
@@ -165,9 +165,11 @@ def _judged(
     return Judgement(pack, facts, profile, target, launch, found, plan, ordered, verdict, loading, draft)
 
 
-def _weight(finding: Finding) -> tuple[int, bool, bool, str]:
-    """Blockers first, and among them what is certain and no flag removes: it decides the verdict."""
-    return (-finding.severity.rank, finding.undetermined, finding.conditional, finding.code)
+def _weight(finding: Finding) -> tuple[int, bool, bool, bool, str]:
+    """Blockers first, and among them what is certain and no flag removes: it decides the verdict. A start that fails
+    comes before wrong output, which nobody would see then."""
+    starts = finding.effect is not Effect.FAILS_AT_STARTUP
+    return (-finding.severity.rank, finding.undetermined, finding.conditional, starts, finding.code)
 
 
 def merge(findings: tuple[Finding, ...]) -> list[Finding]:

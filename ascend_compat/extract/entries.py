@@ -40,6 +40,7 @@ FOLLOWED = (
     "vllm.model_executor.layers.quantization.base_config",
     "vllm.model_executor.layers.quantization.compressed_tensors.utils",
     "vllm.model_executor.layers.quantization.utils.quant_utils",
+    "vllm.utils.math_utils",
 )
 #: Modules whose import has effects that the replay needs (registrations); their top level is kept.
 EFFECTFUL = ("vllm_ascend.quantization", "vllm_ascend._310p.quantization")

@@ -1,7 +1,8 @@
 """What a quantization scheme really computes with: parameters it reads, and dtypes only some devices have.
 
 What is never read may stay uninitialised. A parameter counts as read when ``apply`` uses it, or when
-``process_weights_after_loading`` makes something else of it; a new shape or layout of itself does not count.
+``process_weights_after_loading`` makes something else of it; a new shape or layout of itself does not count, nor does
+the use of one that was given another value before.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def extract_reads(trees: Trees) -> dict[str, Any]:
                 if RUNS in methods:
                     read = _layer_attributes(methods[RUNS])
                     if PREPARES in methods:
-                        read |= _made_of(methods[PREPARES])
+                        read = (read - _replaced(methods[PREPARES])) | _made_of(methods[PREPARES])
                     out[node.name] = {"reads": sorted(read), "at": module.at(node) if module else name}
                     dtypes = _dtypes(trees, module, methods[RUNS])
                     if dtypes:
@@ -74,6 +75,17 @@ def _layer_attributes(node: ast.AST) -> set[str]:
             name = item.args[1]
             if isinstance(name, ast.Constant) and isinstance(name.value, str):
                 found.add(name.value)
+    return found
+
+
+def _replaced(method: ast.FunctionDef) -> set[str]:
+    """Attributes that get a value made of others, whatever the branch."""
+    found: set[str] = set()
+    for statement in method.body:
+        if isinstance(statement, ast.Assign):
+            whole = [target for target in statement.targets if isinstance(target, ast.Attribute)]
+            targets = {name for target in whole for name in _layer_attributes(target)}
+            found |= targets - _layer_attributes(statement.value)
     return found
 
 

@@ -135,11 +135,17 @@ def _joined(node: ast.JoinedStr) -> Node:
     parts: list[Node] = []
     for value in node.values:
         if isinstance(value, ast.FormattedValue):
-            plain = value.format_spec is None and value.conversion in (-1, ord("s"))
-            parts.append(expression(value.value) if plain else ["const", "{" + ast.unparse(value.value) + "}"])
+            parts.append(_formatted(value))
         else:
             parts.append(expression(value))
     return ["text", parts]
+
+
+def _formatted(node: ast.FormattedValue) -> Node:
+    if node.format_spec is not None or node.conversion not in (-1, ord("s"), ord("r")):
+        return ["const", "{" + ast.unparse(node.value) + "}"]
+    value = expression(node.value)
+    return ["call", node.lineno, ["name", "repr"], [value], []] if node.conversion == ord("r") else value
 
 
 def _dict(node: ast.Dict) -> Node:
@@ -164,7 +170,7 @@ def target(node: ast.expr) -> Node:
         return ["name", node.id]
     if isinstance(node, ast.Attribute):
         return ["attr", node.lineno, expression(node.value), node.attr]
-    if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
+    if isinstance(node, ast.Subscript):
         return ["item", node.lineno, expression(node.value), expression(node.slice)]
     if isinstance(node, (ast.Tuple, ast.List)) and not any(isinstance(e, ast.Starred) for e in node.elts):
         return ["tuple", [target(e) for e in node.elts]]
@@ -176,6 +182,7 @@ _EXPRESSIONS: dict[type, Callable[[Any], Node]] = {
     ast.Name: lambda n: ["name", n.id],
     ast.Attribute: lambda n: ["attr", n.lineno, expression(n.value), n.attr],
     ast.Call: _call,
+    ast.Slice: lambda n: ["range", expression(n.lower), expression(n.upper), expression(n.step)],
     ast.Subscript: _subscript,
     ast.BinOp: _binary,
     ast.UnaryOp: lambda n: ["un", n.lineno, _UNARY[type(n.op)], expression(n.operand)],

@@ -11,6 +11,7 @@ from slim_checkpoints import declare, leave_out, slim
 from ascend_compat.answer.judge import judge, make_target
 from ascend_compat.classify.profile import classify
 from ascend_compat.core.facts import CheckpointFacts
+from ascend_compat.core.finding import Finding
 from ascend_compat.core.target import LaunchProfile
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.match import match
@@ -49,6 +50,7 @@ class Start(NamedTuple):
     detected: bool
     trouble: Trouble | None
     verdict: str | None = None
+    first: Finding | None = None
 
 
 @cache
@@ -62,8 +64,9 @@ def starts(release: str) -> dict[str, Start]:
         found = match(pack, RULES, facts, profile, target, launch)
         stop = found.startup.trouble or next((g.outcome.trouble for g in found.groups if g.outcome.trouble), None)
         lost = found.startup.method is None and stop is None
-        verdict = judge(pack, RULES, facts, profile, A2, launch).verdict.value if lost else None
-        out[name] = Start(found.startup.method, found.startup.auto_detected, stop, verdict)
+        judged = judge(pack, RULES, facts, profile, A2, launch) if lost else None
+        verdict, first = (judged.verdict.value, judged.findings[0]) if judged else (None, None)
+        out[name] = Start(found.startup.method, found.startup.auto_detected, stop, verdict, first)
     return out
 
 
@@ -129,12 +132,17 @@ def test_a_missing_shard_raises_or_is_tolerated(release: str) -> None:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_without_the_flag_the_file_is_found_or_int8_goes_into_the_models_dtype(release: str) -> None:
+def test_without_the_flag_the_file_is_found_or_loading_looks_for_a_parameter_of_its_scales(release: str) -> None:
     found = starts(release)["flag absent"]
     if found.method == "ascend":
         assert found.detected
-    else:
-        assert (found.method, found.verdict) == (None, "incompatible")
+        return
+    assert (found.method, found.verdict) == (None, "incompatible")
+    assert found.first is not None
+    raised = found.first.message.params
+    assert (found.first.code, raised["exception"]) == ("AC340", "KeyError")
+    assert str(raised["message"]).endswith(("proj.weight_offset'", "proj.weight_scale'"))
+    assert found.first.evidence[0].path == "vllm/model_executor/models/qwen2.py"
 
 
 #: What was read or run in single releases: situation, release, exception (``None``: none), message part, file and line.

@@ -40,6 +40,7 @@ FOLLOWED = (
     "vllm.model_executor.layers.fused_moe.config",
     "vllm.model_executor.layers.quantization.base_config",
     "vllm.distributed.eplb.eplb_state",
+    "vllm.utils.math_utils",
     "vllm.model_executor.layers.quantization.compressed_tensors.compressed_tensors",
     "vllm_ascend.ops.fused_moe",
     "vllm_ascend._310p.fused_moe",
@@ -79,8 +80,13 @@ class Collected:
         #: Constructors of dataclasses, by their class.
         self.made: dict[int, ast.FunctionDef | None] = {}
         self.changed = True
+        #: Modules whose code is taken: those above, and what classes that always count extend.
+        self.followed = FOLLOWED
         for module, node in filter(None, map(trees.find_class, sorted(always))):
             self._need(module.name, node.name)
+            lineage = trees.lineage(f"{module.name}:{node.name}")
+            homes = {name.partition(":")[0] for name in lineage if ":" in name}
+            self.followed = (*self.followed, *sorted(h for h in homes if not under(h, self.followed)))
 
     def run(self) -> dict[str, Any]:
         """Grow until nothing new is mentioned; then every module with something to evaluate, translated."""
@@ -161,14 +167,14 @@ class Collected:
             self._mention(node, module)
 
     def _followed(self, node: ast.FunctionDef, module: Module) -> bool:
-        return under(module.name, FOLLOWED) and node.name not in GIVEN
+        return under(module.name, self.followed) and node.name not in GIVEN
 
     def _imported(self, node: ast.ImportFrom, module: Module, everything: bool = False) -> None:
         source = absolute(module, node)
         wanted = self.names.get(module.name, set())
         for alias in node.names:
             asked = everything or (alias.asname or alias.name) in wanted
-            followed = source in HANDING_ON or under(source, FOLLOWED)
+            followed = source in HANDING_ON or under(source, self.followed)
             if asked and (followed or self._constant(source, alias.name)):
                 self._need(source, alias.name)
 
@@ -179,7 +185,7 @@ class Collected:
         return binding is not None and isinstance(getattr(binding.node, "value", None), ast.Constant)
 
     def _scan_class(self, node: ast.ClassDef, module: Module) -> None:
-        if not under(module.name, FOLLOWED):
+        if not under(module.name, self.followed):
             return
         for base in node.bases:
             self._mention(base, module)
@@ -220,7 +226,7 @@ class Collected:
                 if not sliced_init or own(node):
                     self._ask(node.attr)
                 source = bound.get(node.value.id) if isinstance(node.value, ast.Name) else None
-                if source and under(source, FOLLOWED):
+                if source and under(source, self.followed):
                     self._need(source, node.attr)
             elif isinstance(node, ast.Call) and not sliced_init and (asked := asked_name(node)) is not None:
                 self._ask(asked)
@@ -267,7 +273,7 @@ class Collected:
 
     def _class(self, node: ast.ClassDef, module: Module) -> Node:
         body: list[Node] = []
-        kept = list(self._members(node, module)) if under(module.name, FOLLOWED) else []
+        kept = list(self._members(node, module)) if under(module.name, self.followed) else []
         for item in kept:
             if isinstance(item, ast.FunctionDef):
                 body.append(["def", item.lineno, item.name, function(item), []])

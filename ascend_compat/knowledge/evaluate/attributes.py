@@ -21,6 +21,9 @@ from ascend_compat.knowledge.evaluate.values import (
     is_unknown,
 )
 
+#: Builtins that are types with arguments of their own.
+GENERIC = frozenset({"dict", "list", "set", "frozenset", "tuple", "type", "collections.defaultdict"})
+
 
 class Super:
     """What ``super()`` gives inside a method of ``cls``."""
@@ -142,6 +145,6 @@ class Attributes:
             raise Raised("TypeError", f"'{type(owner).__name__}' object is not subscriptable", at)
         if isinstance(owner, External) and owner.name.rpartition(".")[2] == "Literal":
             return key if isinstance(key, tuple) else (key,)
-        if isinstance(owner, (External, Class)):
+        if isinstance(owner, (External, Class)) or (isinstance(owner, Native) and owner.name in GENERIC):
             return owner  # a subscripted type, as in dict[str, int]
         return Unknown(at, f"item of {describe(owner)}")

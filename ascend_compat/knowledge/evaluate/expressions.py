@@ -17,10 +17,12 @@ from ascend_compat.knowledge.evaluate.values import (
     Native,
     Raised,
     Stream,
+    Tensor,
     Undecided,
     Unknown,
     describe,
     is_unknown,
+    printed,
 )
 
 if TYPE_CHECKING:
@@ -64,9 +66,14 @@ class Expressions(Operations):
     def _e_slice(self, node: Node, frame: Frame) -> Any:
         at = self.at(frame, node[1])
         owner, *bounds = (self.value(part, frame) for part in node[2:6])
-        if any(map(is_unknown, [owner, *bounds])) or not isinstance(owner, (str, list, tuple)):
+        if any(map(is_unknown, [owner, *bounds])) or not isinstance(owner, (str, list, tuple, Tensor)):
             return Unknown(at, "slice of a value that can't be known")
-        return owner[slice(*bounds)]
+        return self.item(owner, slice(*bounds), at)
+
+    def _e_range(self, node: Node, frame: Frame) -> Any:
+        bounds = [self.value(part, frame) for part in node[1:4]]
+        unknown = next(filter(is_unknown, bounds), None)
+        return slice(*bounds) if unknown is None else unknown
 
     def _e_call(self, node: Node, frame: Frame) -> Any:
         at = self.at(frame, node[1])
@@ -177,7 +184,7 @@ class Expressions(Operations):
     def _e_text(self, node: Node, frame: Frame) -> Any:
         parts = [self.value(part, frame) for part in node[1]]
         unknown = next((p for p in parts if is_unknown(p)), None)
-        return unknown or "".join(p if isinstance(p, str) else describe(p) for p in parts)
+        return unknown or "".join(p if isinstance(p, str) else printed(p) for p in parts)
 
     def _e_lambda(self, node: Node, frame: Frame) -> Any:
         return Function("<lambda>", node[1], frame.module, frame.scopes)

@@ -20,6 +20,7 @@ from ascend_compat.knowledge.evaluate.values import (
     Unknown,
     describe,
     is_unknown,
+    printed,
 )
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def builtin(machine: Expressions, name: str) -> Any:
 
 _PLAIN_BUILTINS: dict[str, Callable[..., Any]] = {
     "len": len, "int": int, "float": float, "bool": bool, "abs": abs, "min": min, "max": max, "sum": sum,
-    "sorted": sorted, "round": round, "repr": repr, "range": range, "ord": ord, "chr": chr,
+    "sorted": sorted, "round": round, "range": range, "ord": ord, "chr": chr,
 }  # fmt: skip
 
 
@@ -248,5 +249,6 @@ _SPECIAL: dict[str, Callable[..., Any]] = {
         if isinstance(args[0], (Function, Bound, Native, Class, str, int, float, bool, list, dict, tuple, type(None)))
         else Unknown(at, f"whether {describe(args[0])} can be called")
     ),
+    "repr": lambda m, args, kw, at: args[0] if is_unknown(args[0]) else printed(args[0]),
     "print": lambda m, args, kw, at: None,
 }

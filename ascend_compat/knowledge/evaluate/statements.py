@@ -22,8 +22,8 @@ from ascend_compat.knowledge.evaluate.values import (
     Tensor,
     Undecided,
     Unknown,
-    describe,
     is_unknown,
+    printed,
 )
 
 STEP_LIMIT = 3_000_000
@@ -106,13 +106,9 @@ class Statements(Expressions):
     def _s_if(self, node: Node, frame: Frame) -> None:
         truth = self.truth(self.value(node[2], frame))
         if truth is None:
-            self._either(node, frame)
+            self._skip([*node[3], *node[4]], self.undecidable(node[2], frame), frame)
         else:
             self.block(node[3] if truth else node[4], frame)
-
-    def _either(self, node: Node, frame: Frame) -> None:
-        """A branch nobody can decide."""
-        self._skip([*node[3], *node[4]], self.undecidable(node[2], frame), frame)
 
     def _skip(self, nodes: list[Node], reason: Unknown, frame: Frame) -> None:
         """Leave out statements that may or may not run: what they set becomes unknown; what they could do beyond that
@@ -173,11 +169,15 @@ class Statements(Expressions):
         raise Raised(name, message, at)
 
     def _message(self, node: Node, frame: Frame) -> str:
+        """What an exception says; what can't be known of it is left out."""
+        return "".join(self._said(part, frame) for part in (node[1] if node[0] == "text" else [node]))
+
+    def _said(self, node: Node, frame: Frame) -> str:
         try:
             value = self.value(node, frame)
         except (Undecided, Raised):
-            return ""
-        return value if isinstance(value, str) else describe(value)
+            return "..."
+        return value if isinstance(value, str) else "..." if is_unknown(value) else printed(value)
 
     def _s_assert(self, node: Node, frame: Frame) -> None:
         if self.truth(self.value(node[2], frame)) is False:

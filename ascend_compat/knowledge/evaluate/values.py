@@ -202,3 +202,16 @@ def describe(value: Any) -> str:
     if isinstance(value, (Class, Function, External, Module, Native)):
         return value.name
     return repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
+
+
+def printed(value: Any) -> str:
+    """As Python prints it, containers with what is in them, sets in order."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{printed(key)}: {printed(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, set):
+        return "{" + ", ".join(sorted(map(printed, value))) + "}" if value else "set()"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(printed, value)) + "]"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(printed, value)) + (",)" if len(value) == 1 else ")")
+    return describe(value)

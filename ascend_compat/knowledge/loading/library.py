@@ -174,6 +174,10 @@ def _python(machine: LoadingMachine) -> dict[str, Call]:
     def sliced(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
         return Stream(list(machine.iterate(args[0], at)))
 
+    def identity(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        buffer = args[0].buffer if isinstance(args[0], View) else None
+        return buffer.parameter if buffer is not None else Unknown(at, "the identity of an object")
+
     def length(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
         value = args[0]
         if isinstance(value, Instance) and MEMBERS in value.names:
@@ -207,5 +211,5 @@ def _python(machine: LoadingMachine) -> dict[str, Call]:
         "torch.nn.ModuleDict": grouped, "staticmethod": static, "isinstance": certain, "itertools.tee": tee,
         "itertools.groupby": group, "itertools.chain": chain, "itertools.chain.from_iterable": chained,
         "itertools.islice": sliced, "islice": sliced, "len": length, "collections.defaultdict": defaulted,
-        "functools.partial": partial,
+        "functools.partial": partial, "id": identity,
     }  # fmt: skip

@@ -99,17 +99,39 @@ def narrow(view: View, dim: int, start: int, length: int, at: str) -> View:
 
 
 def indexed(view: View, key: Any, at: str) -> View:
-    """``tensor[i]``: one index of the first dimension."""
-    if not isinstance(key, int) or isinstance(key, bool) or not known(view) or not view.shape:
+    """``tensor[key]``: an index or a slice per dimension, from the first; a mask or a tensor as key is not computed."""
+    keys = key if isinstance(key, tuple) else (key,)
+    if not known(view) or not 0 < len(keys) <= len(view.shape) or not all(map(_places, keys)):
         return opaque(at, view)
-    if not -view.shape[0] <= key < view.shape[0]:
-        message = f"index {key} is out of bounds for dimension 0 with size {view.shape[0]}"
-        raise Raised("IndexError", message, at)
+    dim = 0
+    for item in keys:
+        if isinstance(item, slice):
+            start, stop, _ = item.indices(view.shape[dim])
+            view = narrow(view, dim, start, max(stop - start, 0), at)
+            dim += 1
+        else:
+            view = _selected(view, dim, item, at)
+    return view
+
+
+def _places(key: Any) -> bool:
+    """Whether a key is an index, or a slice without a step, of known bounds."""
+    if isinstance(key, slice):
+        return key.step in (None, 1) and all(part is None or isinstance(part, int) for part in (key.start, key.stop))
+    return isinstance(key, int) and not isinstance(key, bool)
+
+
+def _selected(view: View, dim: int, index: int, at: str) -> View:
+    """One index of a dimension, which is gone then."""
+    size = view.shape[dim]
+    if not -size <= index < size:
+        raise Raised("IndexError", f"index {index} is out of bounds for dimension {dim} with size {size}", at)
+    shape = (*view.shape[:dim], *view.shape[dim + 1 :])
     if view.buffer is None:
-        return replace(view, shape=view.shape[1:])
-    place = view.dims[0] if view.dims else -1
-    region = tuple((s + key % view.shape[0], 1) if i == place else (s, n) for i, (s, n) in enumerate(view.region))
-    return replace(view, shape=view.shape[1:], region=region, dims=view.dims[1:])
+        return replace(view, shape=shape)
+    place = view.dims[dim] if view.dims else -1
+    region = tuple((s + index % size, 1) if i == place else (s, n) for i, (s, n) in enumerate(view.region))
+    return replace(view, shape=shape, region=region, dims=(*view.dims[:dim], *view.dims[dim + 1 :]))
 
 
 def copied(view: View, source: Any, at: str) -> None:
