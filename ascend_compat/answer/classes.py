@@ -7,7 +7,7 @@ from typing import Any
 
 from ascend_compat.core.finding import Evidence, EvidenceKind
 from ascend_compat.core.profile import ModelProfile
-from ascend_compat.knowledge.match import Match
+from ascend_compat.knowledge.matched import Match
 from ascend_compat.memory.classes import Classes, Staged
 
 _DIVIDED = "QKVParallelLinear"

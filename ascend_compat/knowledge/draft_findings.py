@@ -11,7 +11,7 @@ from ascend_compat.core.finding import Evidence, EvidenceKind, Finding, Message,
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile
 from ascend_compat.core.verdict import Basis, Effect, Severity
-from ascend_compat.knowledge.match import Match
+from ascend_compat.knowledge.matched import Match
 from ascend_compat.knowledge.places import at, config_evidence
 
 

@@ -7,7 +7,7 @@ from ascend_compat.core.finding import Evidence, EvidenceKind, Finding, Message,
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Target
 from ascend_compat.core.verdict import Basis, Effect, Severity
-from ascend_compat.knowledge.match import Match
+from ascend_compat.knowledge.matched import Match
 from ascend_compat.knowledge.places import at, config_evidence
 
 #: The method of ModelSlim checkpoints. Source: vllm-ascend 0.18.0 utils.py, ``ASCEND_QUANTIZATION_METHOD``.

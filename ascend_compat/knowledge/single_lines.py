@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.knowledge.layers import Bucket, fill
-from ascend_compat.knowledge.match import Match
+from ascend_compat.knowledge.matched import Match
 from ascend_compat.knowledge.modules import LINEAR
 
 #: Classes of vLLM that split a weight over the tensor-parallel ranks: along its rows (outputs), its columns (inputs).

@@ -16,7 +16,7 @@ from ascend_compat.knowledge.curated import Reader
 from ascend_compat.knowledge.draft_findings import draft_findings
 from ascend_compat.knowledge.knobs import Readers
 from ascend_compat.knowledge.launch_names import name_findings
-from ascend_compat.knowledge.match import Match
+from ascend_compat.knowledge.matched import Match
 from ascend_compat.knowledge.modules import ModuleTree
 from ascend_compat.knowledge.outcomes import Startup
 
