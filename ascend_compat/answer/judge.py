@@ -22,7 +22,7 @@ from ascend_compat.knowledge.findings import graph_findings
 from ascend_compat.knowledge.gates import verdict_of
 from ascend_compat.knowledge.graph import build_graph
 from ascend_compat.knowledge.knobs import Readers
-from ascend_compat.knowledge.kv_cache import cache_findings
+from ascend_compat.knowledge.kv_cache import asked_dtype_findings, cache_findings
 from ascend_compat.knowledge.launch_names import name_findings
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.loading.findings import loading_findings, settled
@@ -151,6 +151,7 @@ def _judged(
         *profile.findings,
         *settled(dispatch, loading, found),
         *cache_findings(found.cache, config_class(found.startup)[1], profile),
+        *asked_dtype_findings(rules.hardware, target, launch),
         *loading_findings(loading, found, draft),
         *operator_findings(pack, facts, profile, target, launch),
         *claim_findings(pack, rules, facts, profile, target),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from ascend_compat.core.finding import Finding, Message, Param
+from collections.abc import Iterable, Iterator
+
+from ascend_compat.core.finding import Evidence, EvidenceKind, Finding, Message, Param
 from ascend_compat.core.profile import ModelProfile
+from ascend_compat.core.target import LaunchProfile, Target
 from ascend_compat.core.verdict import Basis, Effect, Severity
+from ascend_compat.knowledge.curated import AbsentDtype
 from ascend_compat.knowledge.layers import concrete
 from ascend_compat.knowledge.modules import Leaf, ModuleTree
 from ascend_compat.knowledge.outcomes import LayerOutcome, LayerSpec
@@ -14,6 +18,8 @@ from ascend_compat.knowledge.replay import Replay
 #: The class that attention layers share. Source: vLLM 0.18.0, model_executor/layers/attention_layer_base.py.
 BASE = "AttentionLayerBase"
 ATTENTION = "attention"
+FLAG = "--kv-cache-dtype"
+_FLOAT8 = "float8_e4m3fn"
 
 
 def ask_cache(replay: Replay, tree: ModuleTree, profile: ModelProfile) -> tuple[str, LayerOutcome] | None:
@@ -53,3 +59,22 @@ def cache_findings(asked: tuple[str, LayerOutcome] | None, chosen: str | None, p
     undetermined = stop is not None and stop.kind is None
     subject = "KV cache"
     return [Finding("AC313", *weight, Basis.SOURCE, subject, message, evidence, undetermined=undetermined)]
+
+
+def asked_dtype_findings(absent: Iterable[AbsentDtype], target: Target, launch: LaunchProfile) -> Iterator[Finding]:
+    """AC307: ``--kv-cache-dtype`` names a float8 dtype that the device has no units for.
+
+    Source: vLLM 0.18.0, config/cache.py: every name that begins with ``fp8`` stands for a float8 dtype.
+    """
+    asked = (launch.flags or {}).get(FLAG) or ""
+    rule = next((row for row in absent if _FLOAT8 in row.dtypes and target.soc.device_type in row.device_types), None)
+    if asked.startswith("fp8") and rule is not None:
+        evidence = (
+            Evidence(EvidenceKind.RULE, "rules/curated/hardware.toml", None, rule.source),
+            Evidence(EvidenceKind.CONFIG, "launch", None, f"{FLAG} {asked}"),
+        )
+        params: dict[str, Param] = {"asked": asked, "soc": target.soc.name}
+        yield Finding(
+            "AC307", Severity.BLOCKER, Effect.FAILS_AT_STARTUP, Basis.DOCUMENTED, FLAG,
+            Message("AC307.cache", params), evidence, Message("AC307.cache.remedy", params), conditional=True,
+        )  # fmt: skip

@@ -250,7 +250,6 @@ CASES: dict[str, tuple[Ask, Ask]] = {
         SLIM.but(release="0.16.0rc1", kv_cache="C8"),
         SLIM.but(release="0.16.0rc1", kv_cache="C8", launch=flags(kv_transfer_config="{}")),
     ),
-    "fp8-kv-cache-off-a5": (Ask(launch=flags(kv_cache_dtype="fp8_e5m2")), Ask(launch=flags(kv_cache_dtype="auto"))),
     "jina-vl-weights": (
         Ask(release="0.20.2rc1", architecture="JinaVLForRanking"),
         Ask(release="0.18.0", architecture="JinaVLForRanking"),

@@ -12,8 +12,9 @@ from ascend_compat.answer.judge import judge
 from ascend_compat.classify.profile import classify
 from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.finding import Finding
-from ascend_compat.core.target import LaunchProfile
+from ascend_compat.core.target import LaunchProfile, Target
 from ascend_compat.core.verdict import Severity
+from ascend_compat.knowledge.kv_cache import asked_dtype_findings
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.location import rules_directory
 from ascend_compat.memory.soc import resolve_soc
@@ -91,3 +92,11 @@ def test_what_was_read_in_a_release_comes_out(name: str, release: str, said: str
     if finding is not None:
         assert (finding.severity is Severity.BLOCKER) == (said == "AC313.raises")
         assert finding.evidence[0].path.startswith("vllm_ascend/") and finding.evidence[0].line
+
+
+@pytest.mark.parametrize(("soc", "asked", "found"), [("A2", "fp8_e5m2", 1), ("A5", "fp8", 0), ("A3", "auto", 0)])
+def test_a_float8_cache_needs_float8_units(soc: str, asked: str, found: int) -> None:
+    target = Target("0.18.0", "0.18.0", resolve_soc(soc, None, RULES.directory / "curated"), "")
+    launch = LaunchProfile(flags={"--kv-cache-dtype": asked})
+    findings = list(asked_dtype_findings(RULES.hardware, target, launch))
+    assert [(item.code, item.conditional) for item in findings] == [("AC307", True)] * found
