@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from ascend_compat.knowledge.features import features
 from ascend_compat.knowledge.gates import gates
 from ascend_compat.knowledge.load import Rules, read_pack
 from ascend_compat.knowledge.operators import operator_table
+from ascend_compat.knowledge.walked import asked
 from ascend_compat.location import rules_directory
 from ascend_compat.memory.soc import load_soc_rules, load_socs, resolve_soc
 from ascend_compat.source.spec import open_source
@@ -67,12 +69,15 @@ def analyze(
     is a finding instead.
     """
     known = Rules(rules_directory(rules))
-    pack = load_target(known, target)
+    pack = None if _is_tree(target) else load_target(known, target)
     device = resolve_soc(soc, npu_memory, known.directory / "curated")
     with paused():
         facts = configured(read_checkpoint(open_source(str(model), offline=offline)))
+        what = classify(facts)
+        if pack is None:  # of a tree only what this checkpoint needs is read
+            pack = load_target(known, target, asked(facts.config, what.architecture))
         shared = Shared(known)
-        found = judge(pack, known, facts, classify(facts), device, profile or LaunchProfile(), shared)
+        found = judge(pack, known, facts, what, device, profile or LaunchProfile(), shared)
         return _report(found, shared)
 
 
@@ -117,11 +122,16 @@ def list_targets(rules: str | Path | None = None) -> list[tuple[str, Path]]:
     return [(name, known.file(name)) for name in known.releases()]
 
 
-def load_target(rules: Rules, target: str | Path | None) -> dict[str, Any]:
+def _is_tree(target: str | Path | None) -> bool:
+    return target is not None and (Path(target) / "vllm_ascend").is_dir()
+
+
+def load_target(rules: Rules, target: str | Path | None, only: Collection[str] | None = None) -> dict[str, Any]:
     """The pack of a release, a pack file, or one built in memory from a source tree.
 
     A tree is a directory, ``path@rev`` or an archive; its pack is cached by content. Nothing is downloaded: a release
-    without a pack is built from what ``rules build`` downloaded before.
+    without a pack is built from what ``rules build`` downloaded before. ``only`` limits a tree's pack to architectures
+    by their plain names.
     """
     from ascend_compat.extract.origin.archive import is_archive
     from ascend_compat.extract.origin.source import split_revision
@@ -135,7 +145,7 @@ def load_target(rules: Rules, target: str | Path | None) -> dict[str, Any]:
     if path.is_file() and not is_archive(path):
         return read_pack(path)
     if path.exists() or split_revision(text) is not None:
-        return _built(text)
+        return _built(text, only)
     try:
         return rules.pack(text)
     except UsageError as unknown:
@@ -158,13 +168,13 @@ def _downloaded(release: str, unknown: UsageError) -> dict[str, Any]:
         raise UsageError(str(unknown), hint) from None
 
 
-def _built(source: str) -> dict[str, Any]:
+def _built(source: str, only: Collection[str] | None = None) -> dict[str, Any]:
     from ascend_compat.extract.obtain import obtain_pack
     from ascend_compat.extract.origin.index import Access
     from ascend_compat.extract.origin.pairing import Unpaired
 
     try:
-        return obtain_pack(source, None, Access(offline=True), reuse=True)
+        return obtain_pack(source, None, Access(offline=True), reuse=True, only=only)
     except Unpaired as error:
         command = f"ascend-compat rules build --vllm-ascend '{source}' [--vllm SRC] -o FILE"
         raise Unpaired(str(error), f"build it with: {command}, and pass FILE as --target") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _SHORT = {"~": "vllm.model_executor.models.", "^": "vllm.model_executor.layers."}
@@ -22,3 +23,8 @@ def place(name: str, at: Any) -> str:
     if isinstance(at, str):
         return at
     return f"{full(name).partition(':')[0].replace('.', '/')}.py:{at}"
+
+
+def plain(name: str) -> str:
+    """A name without case and separators: ``qwen3_5-Moe`` is ``qwen35moe``."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from ascend_compat.core.class_names import plain
 from ascend_compat.core.collector import paused
 from ascend_compat.extract.additional import extract_additional_config
 from ascend_compat.extract.backends import extract_backends
@@ -36,6 +37,8 @@ from ascend_compat.extract.versions import extract_versions
 from ascend_compat.extract.walk.section import extract_operators
 
 SCHEMA = 1
+#: Kinds of architectures that no config.json names: the code picks them.
+PICKED = ("speculative", "transformers")
 #: Tables that one function fills.
 TABLES: dict[str, Callable[[Trees], Any]] = {
     "versions": extract_versions,
@@ -62,18 +65,22 @@ TABLES: dict[str, Callable[[Trees], Any]] = {
 STEPS = (*TABLES, "architectures", "model_classes", "loaders", "parsers", "dequantizing", "operators")
 
 
-def build_pack(vllm_ascend: Path, vllm: Path, progress: Progress = silent) -> dict[str, Any]:
+def build_pack(
+    vllm_ascend: Path, vllm: Path, progress: Progress = silent, only: Collection[str] | None = None
+) -> dict[str, Any]:
     """The pack of a pair of trees.
 
+    ``only`` are plain names of architectures (:func:`ascend_compat.core.class_names.plain`): modules and loaders of
+    others are left out but for drafters and fallbacks, which the code picks, and their operators are not walked.
     ``release.vllm_source`` is there where the vllm tree is of another version than the one that is pinned. Raises
     :class:`ascend_compat.errors.TreeError` when one of them is not a source tree.
     """
     with paused():
-        return _pack(Trees(Path(vllm_ascend), Path(vllm)), progress)
+        return _pack(Trees(Path(vllm_ascend), Path(vllm)), progress, only)
 
 
-def _pack(trees: Trees, progress: Progress) -> dict[str, Any]:
-    pack: dict[str, Any] = {"schema": SCHEMA, **_sections(trees, progress)}
+def _pack(trees: Trees, progress: Progress, only: Collection[str] | None) -> dict[str, Any]:
+    pack: dict[str, Any] = {"schema": SCHEMA, **_sections(trees, progress, only)}
     versions = pack["versions"]
     pack["release"] = {name: versions.get(name, {}).get("value") for name in ("vllm_ascend", "vllm")}
     read, pinned = tree_version(trees.vllm.root), pack["release"]["vllm"]
@@ -86,18 +93,22 @@ def _pack(trees: Trees, progress: Progress) -> dict[str, Any]:
     return stored
 
 
-def _sections(trees: Trees, progress: Progress) -> dict[str, Any]:
+def _sections(trees: Trees, progress: Progress, only: Collection[str] | None = None) -> dict[str, Any]:
     out: dict[str, Any] = {}
+    wanted: set[str] | None = None
     for done, name in enumerate(STEPS):
         progress(f"extract {name}", done, len(STEPS))
         if name == "architectures":
             out["architectures"], out["removed_architectures"] = extract_registry(trees)
+            wanted = {item for item in out["architectures"] if plain(item) in only} if only is not None else None
         elif name == "model_classes":
-            out["model_classes"], out["layer_classes"] = extract_modules(trees, out["architectures"])
+            out["model_classes"], out["layer_classes"] = extract_modules(
+                trees, {k: v for k, v in out["architectures"].items() if _read(k, v, wanted)}
+            )
         elif name == "loaders":
             out[name] = extract_loaders(trees, out["model_classes"], out["layer_classes"])
         elif name == "operators":
-            out["operators"] = extract_operators(trees, out["architectures"], out)
+            out["operators"] = extract_operators(trees, out["architectures"], out, only=wanted)
         elif name == "parsers":
             out["tool_parsers"], out["reasoning_parsers"] = extract_parsers(trees)
         elif name == "dequantizing":
@@ -106,6 +117,11 @@ def _sections(trees: Trees, progress: Progress) -> dict[str, Any]:
             out[name] = TABLES[name](trees)
     progress("extract", len(STEPS), len(STEPS))
     return out
+
+
+def _read(name: str, entry: Mapping[str, Any], wanted: set[str] | None) -> bool:
+    """Whether the modules of an architecture are read."""
+    return wanted is None or name in wanted or entry.get("kind") in PICKED
 
 
 def digest(pack: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,15 @@ KEPT = 64
 Pack = dict[str, Any]
 
 
-def cached_pack(vllm_ascend: Path, vllm: Path, build: Callable[[], Pack]) -> Pack:
-    """The pack of two trees: as it was built before from the same bytes by the same extractor, or built now."""
+def cached_pack(vllm_ascend: Path, vllm: Path, build: Callable[[], Pack], only: Collection[str] | None = None) -> Pack:
+    """The pack of two trees: as it was built before from the same bytes by the same extractor, or built now.
+
+    With ``only`` it may be one of these architectures, or the whole one where that is there.
+    """
     home = cache_directory()
     try:
-        path = home / "packs" / f"{content_key(vllm_ascend, vllm)}.json" if home else None
+        whole = home / "packs" / f"{content_key(vllm_ascend, vllm)}.json" if home else None
+        path = whole and (whole if only is None or whole.is_file() else whole.with_name(_part(whole.stem, only)))
     except OSError:  # a file that can't be read: what the pack makes of it can't be told from its bytes
         path = None
     if path is None:
@@ -36,6 +40,10 @@ def cached_pack(vllm_ascend: Path, vllm: Path, build: Callable[[], Pack]) -> Pac
     with suppress(OSError):
         _write(path, pack)
     return pack
+
+
+def _part(key: str, only: Collection[str]) -> str:
+    return f"{key}-{hashlib.sha256(' '.join(sorted(only)).encode()).hexdigest()[:16]}.json"
 
 
 def content_key(*trees: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ascend_compat.extract.guards import Guards
 from ascend_compat.extract.made import Made, is_model
-from ascend_compat.extract.statements import appended_to, as_list, attributes, own, returns, simple
+from ascend_compat.extract.statements import appended_to, as_list, attributes, nodes, own, returns, simple
 from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
 
 INIT = "__init__"
@@ -108,7 +108,7 @@ class Construction:
         """Names inside a method: parameters, local functions and imports, and every value a name is given."""
         self.local, self.values, self.functions = {}, {}, {}
         self.parameters = {a.arg for a in (*method.args.args, *method.args.kwonlyargs)} - {"self", "cls"}
-        for node in ast.walk(method):
+        for node in nodes(method):
             if isinstance(node, ast.FunctionDef) and node is not method:
                 self.functions[node.name] = node
             elif isinstance(node, ast.ImportFrom) and not node.level:

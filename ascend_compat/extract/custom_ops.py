@@ -8,7 +8,7 @@ from typing import Any
 
 from ascend_compat.extract.guards import Guards, flow
 from ascend_compat.extract.registered import registered
-from ascend_compat.extract.statements import attributes
+from ascend_compat.extract.statements import attributes, nodes
 from ascend_compat.extract.tree import Trees
 
 HOME = "vllm_ascend.utils"
@@ -166,8 +166,8 @@ def _around(trees: Trees, bases: Sequence[str], layer: str) -> dict[str, Any]:
 def creates_weights(trees: Trees, fqn: str) -> bool:
     """Whether a class lets its quantization method create its weights."""
     found = trees.find_class(fqn)
-    nodes = ast.walk(found[1]) if found else ()
-    return any(isinstance(node, ast.Attribute) and node.attr == "create_weights" for node in nodes)
+    within = nodes(found[1]) if found else ()
+    return any(isinstance(node, ast.Attribute) and node.attr == "create_weights" for node in within)
 
 
 def _forwards(trees: Trees, fqn: str) -> list[str]:

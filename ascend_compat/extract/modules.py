@@ -10,6 +10,7 @@ from ascend_compat.core.class_names import shorten
 from ascend_compat.extract.construction import INIT, QUANT, Construction
 from ascend_compat.extract.custom_ops import creates_weights, layer_class
 from ascend_compat.extract.made import Made, is_model
+from ascend_compat.extract.statements import nodes
 from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
 
 IN_TREES = ("vllm.", "vllm_ascend.")
@@ -214,7 +215,7 @@ class _Opened:
 
     def _added(self, name: str) -> Iterator[tuple[Any, Any]]:
         """What methods add to a mapping of the class (``self.name[key] = value``), for whatever configuration."""
-        for node in (node for node in ast.walk(self.node) if isinstance(node, ast.Assign)):
+        for node in (node for node in nodes(self.node) if isinstance(node, ast.Assign)):
             target = node.targets[0]
             if isinstance(target, ast.Subscript) and ast.unparse(target.value) == f"self.{name}":
                 try:

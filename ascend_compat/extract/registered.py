@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from ascend_compat.extract.statements import own
+from ascend_compat.extract.statements import nodes, own
 from ascend_compat.extract.tree import Trees
 
 MAKERS = frozenset({"Parameter", "UninitializedParameter", "BasevLLMParameter", "ModelWeightParameter"})
@@ -19,7 +19,7 @@ def registered(trees: Trees, fqn: str) -> dict[str, Any]:
     loader = False
     for base in trees.lineage(fqn):
         found = trees.find_class(base)
-        for node in ast.walk(found[1]) if found else ():
+        for node in nodes(found[1]) if found else ():
             names.update(_names(node))
             loader = loader or (isinstance(node, ast.Attribute) and node.attr == LOADER)
             loader = loader or (isinstance(node, ast.Constant) and node.value == LOADER)

@@ -5,10 +5,29 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+#: Where a definition keeps the list of its nodes.
+NODES = "_nodes"
+
+
+def nodes(definition: ast.AST) -> list[ast.AST]:
+    """As ``ast.walk``, without contexts (``Load``, ``Store``); kept, as a definition is asked for more than once."""
+    known: list[ast.AST] | None = definition.__dict__.get(NODES)
+    if known is None:
+        known = [definition]
+        for node in known:  # grows while it is read
+            for name in node._fields:
+                value = getattr(node, name, None)
+                if isinstance(value, list):
+                    known.extend(item for item in value if isinstance(item, ast.AST))
+                elif isinstance(value, ast.AST) and name != "ctx":
+                    known.append(value)
+        definition.__dict__[NODES] = known
+    return known
+
 
 def returns(function: ast.FunctionDef) -> Iterator[ast.expr]:
     """What a function returns, nested functions included."""
-    for node in ast.walk(function):
+    for node in nodes(function):
         if isinstance(node, ast.Return) and node.value is not None:
             yield node.value
 

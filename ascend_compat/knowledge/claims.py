@@ -9,6 +9,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+from ascend_compat.core.class_names import plain
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Evidence, EvidenceKind, Finding, Message, Param
 from ascend_compat.core.profile import ModelProfile
@@ -49,10 +50,10 @@ def claims(
     if not name:
         return ()
     known = rules.claims
-    own = _plain(facts.spec.rstrip("/").rpartition("/")[2])
+    own = plain(facts.spec.rstrip("/").rpartition("/")[2])
     documented = (c for label, c in _documented(pack, device) if name in known.architectures(label))
     tested = (c for label, c in _tested(pack, device) if name in known.architectures(label))
-    ranked = (sorted(found, key=lambda c: (-_common(_plain(c.name), own), c.name)) for found in (documented, tested))
+    ranked = (sorted(found, key=lambda c: (-_common(plain(c.name), own), c.name)) for found in (documented, tested))
     return (*(claim for found in ranked for claim in found[:LISTED]), *_reported(pack, known, name))
 
 
@@ -114,10 +115,6 @@ def _before(pack: Mapping[str, Any], until: str) -> bool:
         return Version(str(pack["release"]["vllm"])) < Version(until)
     except InvalidVersion:
         return True
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _common(first: str, second: str) -> int:

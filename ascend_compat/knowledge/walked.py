@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from ascend_compat.core.class_names import plain
 from ascend_compat.knowledge.guard_values import Unknown, Values, elements, parsed
 
 TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config")
 #: Combinations of elements that are tried for one meeting.
 COMBINATIONS = 400
 DEPTH = 4
+CAUSAL = "forcausallm"
 OLD_CHIP, OTHER = "310P", ""
 #: The kind of guard that config.json decides.
 CONFIG = "C"
@@ -97,8 +98,8 @@ class Walked:
         named = part.get("architectures")
         if isinstance(named, Sequence) and named and isinstance(named[0], str):
             return named[0]
-        wanted = _plain(str(part.get("model_type", ""))) + "forcausallm"
-        known: dict[str, str] = {_plain(name): name for name in self.section["architectures"]}
+        wanted = plain(str(part.get("model_type", ""))) + CAUSAL
+        known: dict[str, str] = {plain(name): name for name in self.section["architectures"]}
         return known.get(wanted, str(part.get("model_type") or "?"))
 
     def _use(self, row: Sequence[Any], values: Values) -> Use | None:
@@ -191,5 +192,13 @@ def text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return config
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+def asked(config: Any, architecture: str | None = None) -> frozenset[str]:
+    """Plain names of the architectures that a checkpoint asks for: its own and those of every part of config.json."""
+    found = {plain(architecture)} if architecture else set()
+    if isinstance(config, Mapping):
+        named = config.get("architectures")
+        found |= {plain(name) for name in named if isinstance(name, str)} if isinstance(named, (list, tuple)) else set()
+        found.add(plain(str(config.get("model_type", ""))) + CAUSAL)
+        for part in config.values():
+            found |= asked(part) if isinstance(part, Mapping) else set()
+    return frozenset(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from ascend_compat.extract.statements import nodes
 from ascend_compat.extract.tree import Binding, Module
 from ascend_compat.extract.walk.names import STAR, Bound, Frame
 from ascend_compat.extract.walk.settings import SETTINGS, Settings
@@ -179,9 +180,9 @@ class Resolve(Settings):
             node
             for node in module.tree.body
             if isinstance(node, ast.FunctionDef)
-            and any(isinstance(n, ast.Global) and name in n.names for n in ast.walk(node))
+            and any(isinstance(n, ast.Global) and name in n.names for n in nodes(node))
         ]
-        silent = any(not any(isinstance(n, ast.Return) for n in ast.walk(u)) for u in users)
+        silent = any(not any(isinstance(n, ast.Return) for n in nodes(u)) for u in users)
         known = self._elsewhere[module.name, name] = len(users) > 1 or silent
         return known
 

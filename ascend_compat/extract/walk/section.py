@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ascend_compat.extract.progress import Progress, silent
@@ -79,22 +79,28 @@ def extract_operators(
     architectures: Mapping[str, Mapping[str, Any]],
     known: Mapping[str, Any] | None = None,
     progress: Progress = silent,
+    only: Collection[str] | None = None,
 ) -> dict[str, Any]:
     """``{socs, triton, guards, things, steps, uses, architectures}``.
 
     ``things`` are ``[kind, name, at, by, by_at, note]``; ``guards`` ``[kind, text]`` with kind ``C`` (config.json
     decides) or ``U`` (nobody does); ``steps`` ``[at, function, step before]``; ``uses`` ``[thing, devices as bits of
     socs, guards (number + 1, negative for not), values decide too, last step]``; an architecture is a list of uses.
+    ``only`` names the architectures that are walked, with the language models they make.
     """  # fmt: skip
     world = World(trees, known)
     walker = Walker(world)
     tables = Tables(world.full)
     out: dict[str, list[int]] = {}
-    for count, (name, entry) in enumerate(sorted(architectures.items())):
-        progress("walk architectures", count, len(architectures))
-        root = walk(walker, name, entry, trees)
+    names = sorted(architectures if only is None else only)
+    for count, name in enumerate(names):  # grows by the language models that are made by name
+        progress("walk architectures", count, len(names))
+        root = walk(walker, name, architectures[name], trees)
         if root is not None:
-            uses = (tables.use(found) for found in reach(root))
+            reached = list(reach(root))
+            inner = sorted({f.met.name for f in reached if f.met.kind == "model" and f.met.name in architectures})
+            names.extend(item for item in inner if item not in names)
+            uses = (tables.use(found) for found in reached)
             out[name] = sorted({use for use in uses if use is not None})
     triton = [soc for index, soc in enumerate(world.socs) if world.triton >> index & 1]
     return {"socs": list(world.socs), "triton": triton, **tables.out(), "architectures": out}
