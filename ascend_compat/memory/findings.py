@@ -85,6 +85,8 @@ def _unknown(plan: MemoryPlan) -> Iterator[Finding]:
             effect, sentence = _RISKS[code]
             remedy = _remedy(sentence, plan.recommended)
             yield Finding(code, Severity.WARNING, effect, Basis.INFERRED, subject, message, plan.evidence, remedy)
+        elif message.id == "AC409.drafter":
+            yield Finding(code, Severity.WARNING, Effect.NONE, Basis.INFERRED, "memory", message, plan.evidence)
         elif message.id in _COUNTED:
             yield Finding(
                 code, Severity.WARNING, Effect.NONE, Basis.INFERRED, "memory", message, plan.evidence, undetermined=True
