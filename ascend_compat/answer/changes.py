@@ -82,8 +82,12 @@ def _sizes(finding: Finding, found: Judgement | Refusal, launch: LaunchProfile) 
         yield replace(launch, max_model_len=limit)
     elif kind == "AC413.speculative" and launch.speculative:
         yield replace(launch, speculative={**launch.speculative, "num_speculative_tokens": limit})
-    elif kind == "AC413.mtp_stages":
+    elif kind in ("AC413.mtp_stages", "AC413.draft_stages", "AC413.prefill_speculative"):
         yield replace(launch, speculative=None)
+    elif kind == "AC410.vision":
+        yield replace(launch, flags={**(launch.flags or {}), "--mm-encoder-tp-mode": "data"})
+    elif kind in ("AC412.hybrid_block", "AC412.block"):
+        yield replace(launch, flags={k: v for k, v in (launch.flags or {}).items() if k != "--block-size"})
     elif kind == "AC411.none":
         yield replace(launch, ep=False)
     elif kind == "AC401.device":

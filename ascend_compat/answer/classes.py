@@ -9,14 +9,20 @@ from ascend_compat.core.finding import Evidence, EvidenceKind
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.knowledge.matched import Match
 from ascend_compat.memory.classes import Classes, Staged
+from ascend_compat.memory.drafter import Drafter, open_drafter
 
 _DIVIDED = "QKVParallelLinear"
 
 
-def layout_classes(pack: Mapping[str, Any], profile: ModelProfile, found: Match) -> Classes:
-    """The registry's word on the model and the draft MTP would run with, and the place that cuts encoder heads."""
+def layout_classes(
+    pack: Mapping[str, Any], profile: ModelProfile, found: Match, speculative: Mapping[str, Any] | None = None
+) -> Classes:
+    """The registry's word on the model and its draft (the one MTP would run with, unless a launch names another), and
+    the place that cuts encoder heads."""
+    other = open_drafter(speculative)
+    draft = other.profile.architecture if isinstance(other, Drafter) else None if other else found.draft[0]
     heads = next((at for at, path in _divided(found) if any(path.startswith(t) for t in _prefixes(profile))), None)
-    return Classes(_staged(pack, profile.architecture), _staged(pack, found.draft[0]), heads)
+    return Classes(_staged(pack, profile.architecture), _staged(pack, draft), heads)
 
 
 def _staged(pack: Mapping[str, Any], architecture: str | None) -> Staged | None:

@@ -204,6 +204,8 @@ def memory_part(plan: MemoryPlan, alternatives: list[doc.AlternativeRow]) -> doc
         evidence=evidence(plan.evidence),
         unknown=[text(message) for message in plan.unknown],
         longest=plan.longest,
+        reason=text(studied.first_failure) if studied and studied.first_failure else None,
+        fix=text(plan.fix) if plan.fix else None,
     )
 
 

@@ -140,7 +140,7 @@ def _judged(
     """``known`` are layouts of the tutorials; other releases of a search go without, so that they share plans."""
     rules = shared.rules
     graph = build_graph(pack, rules, facts, profile, target, found)
-    classes = layout_classes(pack, profile, found)
+    classes = layout_classes(pack, profile, found, launch.speculative)
     plan = shared.plan(*shared.loaded(facts, profile, found), target, launch, pack.get("defaults", {}), known, classes)
     layout = plan.studied.layout if plan.studied else None
     dispatch = graph_findings(graph)

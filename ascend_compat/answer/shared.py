@@ -70,7 +70,9 @@ class Shared:
     ) -> MemoryPlan:
         """As :func:`ascend_compat.memory.plan.make_plan`, made once for releases that the memory rules treat alike."""
         case = make_case(facts, profile, target, launch, self.memory, release, classes)
-        settings = (case.utilization, case.block_size, repr(launch), repr(case.unknown), case.classes)
+        drafter = id(case.drafter.facts) if case.drafter else None
+        unknown = repr(case.unknown)
+        settings = (case.utilization, case.block_size, repr(launch), unknown, case.classes, drafter)
         key = (id(facts), target.soc, self.memory.regime(target), settings, known)
         if key not in self._plans:
             self._plans[key] = (facts, plan_case(case, known))

@@ -91,7 +91,10 @@ class AlternativeRow(Part):
 
 
 class MemoryPart(Part):
-    """The memory answer for the layout under study and the search for the smallest card count."""
+    """The memory answer for the layout under study and the search for the smallest card count.
+
+    ``reason`` is the first constraint that the layout under study fails, ``fix`` the flags with which it would fit.
+    """
 
     layout: LayoutPart | None
     per_rank: RankPart | None
@@ -105,3 +108,5 @@ class MemoryPart(Part):
     evidence: list[EvidenceRow] = Field(default_factory=list)
     unknown: list[Text] = Field(default_factory=list)
     longest: int | None = None
+    reason: Text | None = None
+    fix: Text | None = None

@@ -102,7 +102,7 @@ class MemoryPlan:
     """``studied`` is the layout the user named or the minimum; ``tried`` holds every layout in the order of the search;
     ``breakdown`` says where the weights of the studied layout's worst rank go; ``longest`` is the longest context of
     one request in the studied layout, ``None`` when it is not known; ``environment`` holds variables the layout to
-    launch needs beyond the defaults."""
+    launch needs beyond the defaults; ``fix`` names flags with which the studied layout would fit."""
 
     studied: Attempt | None
     minimum: Layout | None
@@ -113,3 +113,4 @@ class MemoryPlan:
     unknown: tuple[Message, ...] = ()
     longest: int | None = None
     environment: tuple[tuple[str, str], ...] = ()
+    fix: Message | None = None

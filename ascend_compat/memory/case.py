@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ascend_compat.core.facts import CheckpointFacts
@@ -12,6 +12,7 @@ from ascend_compat.core.profile import AttentionGroup, AttentionKind, ModelProfi
 from ascend_compat.core.target import LONGEST, LaunchProfile, Target
 from ascend_compat.errors import UsageError
 from ascend_compat.memory.classes import Classes
+from ascend_compat.memory.drafter import Drafter, open_drafter
 from ascend_compat.memory.rules import MemoryRules
 
 RULE_FILE = "rules/curated/memory.toml"
@@ -62,6 +63,7 @@ class Case:
     unknown: tuple[Message, ...] = ()
     factors: Factors = field(default_factory=Factors)
     classes: Classes = field(default_factory=Classes)
+    drafter: Drafter | None = None
 
     @property
     def budget(self) -> int:
@@ -143,13 +145,17 @@ def make_case(
     if batched is None:
         batched = rules.integer("search_batched_tokens")
         unknown.append(Message("AC409.batch", {"tokens": batched}))
-    draft, spec = _speculation(profile, launch, unknown)
+    draft, spec = _speculation(profile, launch)
+    other = None if draft else open_drafter(launch.speculative)
+    if isinstance(other, str):
+        unknown.append(Message("AC409.drafter", {"model": str((launch.speculative or {})["model"]), "reason": other}))
     if launch.kv_cache_memory_bytes is not None and not rules.switch("kv_cache_memory_honoured", target).value:
         unknown.append(Message("AC409.kv_option", {"release": target.vllm_ascend}))
     return Case(
         facts, profile, target, launch, rules, float(utilization), block, length, batched,
         launch.max_num_seqs or rules.integer("default_num_seqs"), _element_bytes(profile, launch), draft, spec,
         tuple(evidence), tuple(unknown), classes=classes or Classes(),
+        drafter=other if isinstance(other, Drafter) else None,
     )  # fmt: skip
 
 
@@ -189,8 +195,8 @@ def _default(
     return float(rule.value)
 
 
-def _speculation(profile: ModelProfile, launch: LaunchProfile, unknown: list[Message]) -> tuple[int, int]:
-    """MTP layers that are loaded and speculative tokens per step; a separate draft model is reported as unknown."""
+def _speculation(profile: ModelProfile, launch: LaunchProfile) -> tuple[int, int]:
+    """MTP layers that are loaded and speculative tokens per step."""
     asked = launch.speculative
     if not asked:
         return 0, 0
@@ -198,9 +204,19 @@ def _speculation(profile: ModelProfile, launch: LaunchProfile, unknown: list[Mes
     tokens = count if isinstance(count, int) and count > 0 else 1
     if "mtp" in str(asked.get("method", "")) and profile.mtp is not None and profile.mtp.present:
         return max(1, len(profile.mtp.layers)), tokens
-    if asked.get("model"):
-        unknown.append(Message("AC409.drafter", {"model": str(asked["model"])}))
     return 0, tokens
+
+
+def draft_case(case: Case) -> Case | None:
+    """The draft model as a case of its own, with the settings of the model; ``None`` without one."""
+    own = case.drafter
+    if own is None:
+        return None
+    launch = replace(case.launch, speculative=None, environment=None)
+    return replace(
+        case, facts=own.facts, profile=own.profile, launch=launch, draft_layers=0, spec_tokens=0, drafter=None,
+        factors=Factors(), classes=Classes(),
+    )  # fmt: skip
 
 
 def _element_bytes(profile: ModelProfile, launch: LaunchProfile) -> int:

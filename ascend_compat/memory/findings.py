@@ -41,11 +41,19 @@ def _blockers(plan: MemoryPlan, target: Target) -> Iterator[Finding]:
     code = failure.id.partition(".")[0]
     short = code == "AC401"
     effect = Effect.OUT_OF_MEMORY if short else _EFFECTS.get(failure.id, Effect.FAILS_AT_STARTUP)
-    remedy = _remedy("AC401.remedy", plan.minimum) if plan.minimum else None
+    remedy = _way_out(plan)
     yield Finding(
         code, Severity.BLOCKER, effect, Basis.INFERRED if short else Basis.SOURCE, layout_name(studied.layout), failure,
-        plan.evidence, remedy, conditional=plan.minimum is not None,
+        plan.evidence, remedy, conditional=remedy is not None,
     )  # fmt: skip
+
+
+def _way_out(plan: MemoryPlan) -> Message | None:
+    """The layout that fits, and the flags with which the studied one would."""
+    if plan.fix is None:
+        return _remedy("AC401.remedy", plan.minimum)
+    cards = _remedy("AC401.fix_or_cards", plan.minimum)
+    return plan.fix if cards is None else Message(cards.id, {**cards.params, **plan.fix.params})
 
 
 def _nowhere(plan: MemoryPlan, target: Target) -> Finding:
@@ -85,6 +93,8 @@ def _unknown(plan: MemoryPlan) -> Iterator[Finding]:
             effect, sentence = _RISKS[code]
             remedy = _remedy(sentence, plan.recommended)
             yield Finding(code, Severity.WARNING, effect, Basis.INFERRED, subject, message, plan.evidence, remedy)
+        elif message.id == "AC409.drafter":
+            yield Finding(code, Severity.WARNING, Effect.NONE, Basis.INFERRED, "memory", message, plan.evidence)
         elif message.id in _COUNTED:
             yield Finding(
                 code, Severity.WARNING, Effect.NONE, Basis.INFERRED, "memory", message, plan.evidence, undetermined=True

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ascend_compat.core.plan import KvPlan, Layout
 from ascend_compat.core.profile import AttentionGroup, AttentionKind
-from ascend_compat.memory.case import RECURRENT, Case, cdiv
+from ascend_compat.memory.case import RECURRENT, Case, cdiv, draft_case
 from ascend_compat.memory.kv_state import HybridBlock, hybrid_block, state_sizes
 from ascend_compat.memory.kv_tokens import token_bytes
 from ascend_compat.memory.spread import sparse_attention
@@ -49,7 +49,19 @@ def page_kinds(case: Case, layout: Layout, layers: range, draft: bool) -> list[P
             return None
         if count:
             kinds.append(kind)
-    return _unified(kinds)
+    own = _drafter_kinds(case, layout, block) if draft else []
+    return None if own is None else _unified([*kinds, *own])
+
+
+def _drafter_kinds(case: Case, layout: Layout, block: HybridBlock | None) -> list[PageKind] | None:
+    """Layers of a separate draft model, which keep keys of their own; ``None`` when a size is unknown."""
+    draft = draft_case(case)
+    if draft is None or case.drafter is None:
+        return []
+    alone = replace(layout, tp=case.drafter.tp or layout.tp, pp=1)
+    groups = (group for group in draft.profile.attention if group.kind not in (*_UNCACHED, *RECURRENT))
+    kinds = [_kind(draft, group, len(group.layers), alone, block) for group in groups]
+    return None if None in kinds else [kind for kind in kinds if kind is not None]
 
 
 def _by_indexer(case: Case) -> Iterator[AttentionGroup]:

@@ -18,6 +18,7 @@ from ascend_compat.memory.calibrate import calibrate
 from ascend_compat.memory.case import RULE_FILE, Case, make_case
 from ascend_compat.memory.classes import Classes
 from ascend_compat.memory.communication import BUFFER, asked_buffer_mib, buffer_mib, needed_buffer_mib
+from ascend_compat.memory.fixes import fix
 from ascend_compat.memory.overhead import chunk_bytes
 from ascend_compat.memory.pieces import UNRECOGNISED, Piece, make_pieces
 from ascend_compat.memory.rules import LAYOUTS_FILE, MemoryRules
@@ -66,6 +67,7 @@ def plan_case(case: Case, published: Sequence[Published] = ()) -> MemoryPlan:
         stage.weights if stage else (),
         (*case.evidence, _device_evidence(case), *_refusal_evidence(case, studied, found)),
         (*case.unknown, *_doubts(case, pieces, studied, stage)), longest, _environment(case, found, studied),
+        fix(case, pieces, studied, stage),
     )  # fmt: skip
 
 

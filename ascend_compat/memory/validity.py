@@ -21,8 +21,8 @@ _FINE_GRAINED = ("oproj", "lmhead", "embedding", "mlp", "olora")
 def failures(case: Case, layout: Layout) -> tuple[Message, ...]:
     """Every static check of this release that fails, in the order the engine would meet them."""
     checks = (
-        _heads, _sizes, _towers, _experts, stages, prefill_context, decode_context, speculation, _length, _sequence,
-        _fine_grained, _device, _hybrid, _cache,
+        _heads, _draft_heads, _sizes, _towers, _experts, stages, prefill_context, decode_context, speculation, _length,
+        _sequence, _fine_grained, _device, _hybrid, _cache,
     )  # fmt: skip
     found = (message for check in checks for message in check(case, layout))
     return tuple(message for message in found if case.rules.check(message.id, case.target) is not None)
@@ -43,6 +43,16 @@ def _heads(case: Case, layout: Layout) -> Iterator[Message]:
             local = heads // tp
             if local & (local - 1):
                 yield Message("AC413.latent_heads", {"heads": local, "tp": tp})
+
+
+def _draft_heads(case: Case, layout: Layout) -> Iterator[Message]:
+    """A separate draft model passes the check of heads on its own tensor-parallel size."""
+    own = case.drafter
+    tp = (own.tp if own else None) or layout.tp
+    for group in own.profile.attention if own else ():
+        if group.heads and group.heads % tp:
+            yield Message("AC410.draft_heads", {"heads": group.heads, "tp": tp})
+            return
 
 
 def _state_heads(group: AttentionGroup, tp: int) -> Iterator[Message]:

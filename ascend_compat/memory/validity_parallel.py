@@ -24,11 +24,11 @@ def stages(case: Case, layout: Layout) -> Iterator[Message]:
     model, draft = case.classes.model, case.classes.draft
     if model is not None and not model.supported:
         yield Message("AC413.unstaged", {"cls": model.name, "pp": pp})
-    if not case.draft_layers:
+    if not (case.drafter or "mtp" in str((case.launch.speculative or {}).get("method", ""))):
         return
     if draft is not None and not draft.supported:
         yield Message("AC413.draft_stages", {"cls": draft.name, "pp": pp})
-    if not _produces(case):
+    if not (case.drafter or _produces(case)):
         yield Message("AC413.mtp_stages", {"pp": pp})
 
 

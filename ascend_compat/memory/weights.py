@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from ascend_compat.core.plan import Layout, WeightItem
-from ascend_compat.memory.case import LATENT, Case, cdiv, text_config
-from ascend_compat.memory.pieces import Piece, Place
+from ascend_compat.memory.case import LATENT, Case, cdiv, draft_case, text_config
+from ascend_compat.memory.pieces import Piece, Place, make_pieces
 from ascend_compat.memory.spread import describe, piece_bytes
 
 _TENSOR_PARALLEL = "over tp"
@@ -55,7 +56,18 @@ def stage_weights(case: Case, pieces: Sequence[Piece], layout: Layout, stage: in
         if size:
             totals[(name, "every rank" if name == "rope caches" else _TENSOR_PARALLEL)] = size
     items = [WeightItem(name, size, how) for (name, how), size in totals.items()]
+    items += drafter_weights(case, layout) if last else ()
     return tuple(sorted(items, key=lambda item: (-item.bytes, item.name)))
+
+
+def drafter_weights(case: Case, layout: Layout) -> list[WeightItem]:
+    """Weights of a separate draft model, whole on the last stage and spread over its own tensor-parallel ranks."""
+    own, draft = case.drafter, draft_case(case)
+    if own is None or draft is None:
+        return []
+    alone = replace(layout, tp=own.tp or layout.tp, pp=1)
+    kept = [piece for piece in make_pieces(draft) if not own.shares(piece.name, layout.pp)]
+    return [replace(item, name=f"draft: {item.name}") for item in stage_weights(draft, kept, alone, 0)]
 
 
 def load_extra(case: Case, pieces: Sequence[Piece], layout: Layout, stage: int) -> int:

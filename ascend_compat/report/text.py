@@ -50,6 +50,10 @@ def render_estimate(doc: ReportDocument, lang: str = DEFAULT_LANGUAGE, *, width:
     state = {True: "fits", False: "fails", None: "unknown"}[part.fits]
     style = {True: "bold green", False: "bold red", None: "bold magenta"}[part.fits]
     screen.line(styled(view.word(f"estimate.{state}", layout=view.cards(part.layout)), style))
+    if part.reason is not None:
+        screen.sentence(view.text(part.reason))
+    if part.fix is not None:
+        screen.sentence(view.text(part.fix), "bold")
     render_memory_part(screen, view, full=True)
     return screen.text()
 
@@ -90,6 +94,7 @@ def render_memory_part(screen: Screen, view: View, full: bool = False) -> None:
         screen.sentence(view.say("memory.recommended", cards=view.cards(part.recommended)))
     if part.longest:
         screen.sentence(memory.longest(view))
+    screen.table(memory.tried(view) if full else memory.brief(view), right=(0, 2, 3))
     if part.per_rank is not None:
         screen.sentence(plain(f"{view.word('section.rank')} ({view.layout(part.layout)})"), "dim")
         _bar(screen, view, part.per_rank)
@@ -98,7 +103,6 @@ def render_memory_part(screen: Screen, view: View, full: bool = False) -> None:
         screen.table(memory.estimates(view), right=(1, 2, 3))
         screen.table(memory.breakdown(view), right=(1,))
         screen.table(memory.capacity(view), right=(1,))
-    screen.table(memory.tried(view) if full else memory.brief(view), right=(0, 2, 3))
     if part.alternatives and (full or part.fits is False):
         screen.section(view.word("section.alternatives"))
         if part.kv is not None:

@@ -275,3 +275,39 @@ def test_hostile_profiles_never_raise(
         result = plan((facts, odd), **options)
         assert result.studied is None or result.studied.fits == (result.studied.first_failure is None)
         memory_findings(result, target(), launch(**options))
+
+
+@pytest.mark.parametrize(
+    ("options", "flags"),
+    [
+        ({"tp": 8, "gpu_memory_utilization": 0.7}, "--gpu-memory-utilization 0.9"),
+        ({"tp": 8, "gpu_memory_utilization": 0.96, "max_model_len": 202_752, "max_num_seqs": 512}, None),
+        ({"tp": 4}, None),
+    ],
+)
+def test_a_layout_that_is_short_names_the_flags_with_which_it_fits(
+    options: dict[str, object], flags: str | None
+) -> None:
+    result = plan(glm47(True), **options)
+    assert result.studied is not None
+    assert (result.fix.params["flags"] if result.fix else None) == flags
+    if flags is None:
+        return
+    (finding,) = [item for item in memory_findings(result, target(), launch(**options)) if item.code == "AC401"]
+    assert finding.conditional and finding.remedy is not None and finding.remedy.params["flags"] == flags
+    share = float(flags.split()[-1])
+    again = plan(glm47(True), **{**options, "gpu_memory_utilization": share}).studied
+    assert again is not None and again.fits
+
+
+def test_a_context_that_is_too_long_names_the_longest_that_fits() -> None:
+    small, on = qwen3(1024, 28, 16, 8, 3072, True), target(memory=5)
+    options = {"tp": 1, "max_num_batched_tokens": 1024, "max_num_seqs": 16}
+    result = plan(small, on, max_model_len=40_960, **options)
+    assert result.studied is not None and result.studied.first_failure is not None
+    assert result.studied.first_failure.id == "AC401.kv" and result.fix is not None
+    flag, tokens = str(result.fix.params["flags"]).split()
+    assert flag == "--max-model-len"
+    fits, longer = (plan(small, on, max_model_len=int(tokens) + more, **options).studied for more in (0, 128))
+    assert fits is not None and longer is not None
+    assert fits.fits and not longer.fits

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ascend_compat.core.parts import Text
 from ascend_compat.core.report import RankPart, TriedRow
 from ascend_compat.report.view import BLANK, Sentence, Table, View, number, plain, size
 
 _TRIED_LIMIT = 48
+#: Constraints with a sentence of their own for tables.
+_SHORT = ("AC401.budget", "AC401.kv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +137,13 @@ def _attempt(view: View, row: TriedRow) -> tuple[Sentence, ...]:
         plain(size(memory.weights)) if memory else BLANK,
         plain(size(memory.kv_cache)) if memory else BLANK,
         plain(view.word("yes" if row.fits else "no")),
-        view.text(row.first_failure) if row.first_failure else BLANK,
+        _failure(view, row.first_failure) if row.first_failure else BLANK,
     )
+
+
+def _failure(view: View, text: Text) -> Sentence:
+    """A constraint in the words of a table, whose other columns say the rest."""
+    return view.say(f"tried.{text.id}", **text.params) if text.id in _SHORT else view.text(text)
 
 
 def _weight(view: View, name: str) -> str:
