@@ -67,6 +67,7 @@ class Environment:
     soc_version: str | None = None
     vllm_version: str | None = None
     model_path: str = "/model"
+    additional_config: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def externals(self) -> dict[str, Any]:

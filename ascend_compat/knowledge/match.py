@@ -115,6 +115,7 @@ def match(
         enforce_eager=launch.enforce_eager,
         parallel=Parallel(launch.tp or 1, launch.dp or 1, launch.pp or 1, bool(launch.ep)),
         vllm_version=target.vllm,
+        additional_config=launch.additional_config or {},
         values={**variables(pack), **rules.externals},
     )
     replay = Replay(pack.get("code", {}), environment, pack.get("kernel_tables"))
