@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -34,16 +34,40 @@ _GIGABYTES = (80, 141)
 _BATCH = 8
 
 
+@dataclass
+class Share:
+    """Rows judged as they should be, a line for each that is not, and how many were not judged for what reason."""
+
+    right: int = 0
+    wrong: list[str] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def total(self) -> int:
+        """Rows that were judged."""
+        return self.right + len(self.wrong)
+
+
 def deployments() -> bool:
     """Every mixed row of trust high or medium has to fit."""
+    return _print("Published deployments judged to fit as written", deployed())
+
+
+def deployed() -> Share:
+    """The share of published deployments that fit."""
     chosen = [row for row in rows("deployments") if row["trust"] in ("high", "medium") and row["role"] == "mixed"]
-    return _share("Published deployments judged to fit as written", chosen, lambda attempt: attempt.fits)
+    return _share(chosen, lambda attempt: attempt.fits)
 
 
 def negatives() -> bool:
     """Every layout that is known not to fit has to be refused."""
+    return _print("Layouts known not to fit that are refused", refused())
+
+
+def refused() -> Share:
+    """The share of layouts known not to fit that do not."""
     chosen = [{**row, **_negative(row)} for row in rows("negatives") if row["strength"] in _SOLID]
-    return _share("Layouts known not to fit that are refused", chosen, lambda attempt: not attempt.fits)
+    return _share(chosen, lambda attempt: not attempt.fits)
 
 
 def _negative(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,25 +85,28 @@ def _negative(row: Mapping[str, Any]) -> dict[str, Any]:
     return changes
 
 
-def _share(title: str, chosen: Iterable[Mapping[str, Any]], good: Callable[[Attempt], bool]) -> bool:
-    right, wrong, skipped = 0, [], Counter[str]()
+def _share(chosen: Iterable[Mapping[str, Any]], good: Callable[[Attempt], bool]) -> Share:
+    share = Share()
     for row in chosen:
         try:
             plan = judged(row)
         except NoModel as error:
-            skipped[str(error)] += 1
+            share.skipped[str(error)] += 1
             continue
         if plan.studied is not None and good(plan.studied):
-            right += 1
+            share.right += 1
         else:
-            wrong.append(_reason(row, plan))
-    total = right + len(wrong)
-    print(f"\n{title}: {right} of {total} ({right / max(1, total):.1%})")
-    for line in wrong:
+            share.wrong.append(_reason(row, plan))
+    return share
+
+
+def _print(title: str, share: Share) -> bool:
+    print(f"\n{title}: {share.right} of {share.total} ({share.right / max(1, share.total):.1%})")
+    for line in share.wrong:
         print(f"  - {line}")
-    for reason, count in skipped.items():
+    for reason, count in share.skipped.items():
         print(f"  not judged: {count} rows, {reason}")
-    return not wrong
+    return not share.wrong
 
 
 def _reason(row: Mapping[str, Any], plan: MemoryPlan) -> str:
@@ -99,37 +126,57 @@ def _reason(row: Mapping[str, Any], plan: MemoryPlan) -> str:
     return f"{head}: {failure}{parts}"
 
 
+@dataclass
+class Minimums:
+    """Published minimum card counts: how many are the computed ones, lines for those above and below."""
+
+    equal: int = 0
+    above: list[str] = field(default_factory=list)
+    below: list[str] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def total(self) -> int:
+        """Rows that were judged."""
+        return self.equal + len(self.above) + len(self.below)
+
+
 def minimums() -> bool:
     """Never above a published minimum that bounds a card count; how often equal."""
-    below, equal, above, skipped = [], 0, [], Counter[str]()
+    found = counted()
+    sides = f"{len(found.below)} below, {len(found.above)} above"
+    print(f"\nMinimum cards: {found.equal} of {found.total} equal, {sides} the published one")
+    for line in found.above:
+        print(f"  - above: {line}")
+    for line in found.below:
+        print(f"  - below: {line}")
+    for reason, count in found.skipped.items():
+        print(f"  not judged: {count} rows, {reason}")
+    return not found.above
+
+
+def counted() -> Minimums:
+    """The published minimums that bound a card count against the computed ones."""
+    out = Minimums()
     for row in rows("minimums"):
         if row["kind"] in _NO_MINIMUM or not row["npus"]:
             continue
         try:
-            bounding = row["granularity"] == "card" or _large(row)
-            if not bounding:
+            if row["granularity"] != "card" and not _large(row):
                 continue
             plan = judged({**row, "max_model_len": 4096}, max_num_batched_tokens=4096, max_num_seqs=16)
         except NoModel as error:
-            skipped[str(error)] += 1
+            out.skipped[str(error)] += 1
             continue
         found = plan.minimum.npus if plan.minimum else None
         line = f"{row['id']}: {row['base_model']} {row['precision']} {row['soc']}: {found}, published {row['npus']}"
-        if found is not None and found == row["npus"]:
-            equal += 1
+        if found == row["npus"]:
+            out.equal += 1
         elif found is not None and found < row["npus"]:
-            below.append(line)
+            out.below.append(line)
         else:
-            above.append(f"{line}; {_why(plan, row['npus'])}")
-    total = equal + len(below) + len(above)
-    print(f"\nMinimum cards: {equal} of {total} equal, {len(below)} below, {len(above)} above the published one")
-    for line in above:
-        print(f"  - above: {line}")
-    for line in below:
-        print(f"  - below: {line}")
-    for reason, count in skipped.items():
-        print(f"  not judged: {count} rows, {reason}")
-    return not above
+            out.above.append(f"{line}; {_why(plan, row['npus'])}")
+    return out
 
 
 def _why(plan: MemoryPlan, npus: int) -> str:
@@ -151,7 +198,7 @@ def measured() -> bool:
     print(f"\n{'logged figure':58} {'logged':>10} {'computed':>10} {'error':>8}")
     good = True
     for figure in FIGURES:
-        computed = _computed(figure)
+        computed = value_of(figure)
         error = computed / figure.logged - 1
         note = figure.note if abs(error) > _PRECISE else ""
         good = good and (abs(error) <= _PRECISE or bool(note))
@@ -160,7 +207,8 @@ def measured() -> bool:
     return good
 
 
-def _computed(figure: Figure) -> float:
+def value_of(figure: Figure) -> float:
+    """The computed value of a logged figure."""
     return figure.value(lambda changes: judged({**figure.row, **changes}))
 
 

@@ -17,6 +17,8 @@ from ascend_compat.errors import CheckpointError
 LINEAR, EXPERTS, TENSOR = "linear", "experts", "tensor"
 #: A larger size in config.json is damage.
 _LARGEST = 1 << 40
+#: Projections whose input is split over ranks: the sum over ranks follows them.
+_REDUCED = ("down_proj", "o_proj", "w2", "wo_b")
 _PLACE = re.compile(r"^\{\w+\}$")
 
 
@@ -83,6 +85,7 @@ def _under(entry: Entry, choice: Choice | None) -> Iterator[Entry]:
         return
     sizes = {f"d{at}": size for at, size in enumerate(entry.shape)}
     sizes |= {"out": entry.shape[0], "inp": entry.shape[-1], "experts": entry.shape[0]}
+    sizes["reduced"] = int(entry.name.rpartition(".")[2] in _REDUCED)
     values = {**choice.arguments, **sizes}
     for stored in choice.storage.tensors:
         if size_of(stored.when, values):

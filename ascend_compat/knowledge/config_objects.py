@@ -44,7 +44,7 @@ def engine_config(environment: Environment, model: Instance, load: Instance) -> 
         "load_config": load,
         "quant_config": None,
         "parallel_config": environment.parallel.config(),
-        "additional_config": dict(environment.additional_config),
+        "additional_config": copy.deepcopy(dict(environment.additional_config)),
     }
     return Instance(None, names, closed=False, label="vllm_config")
 

@@ -32,6 +32,7 @@ def write(row: Row, folder: Path) -> Path:
     if row.weights:
         tensors = _stored(config, described, layout)
         described = _spelled(described, tensors, layout) if described is not None else None
+        tensors = list(_renamed(_joined(tensors, layout.get("joined", {})), layout.get("renamed", ())))
         if layout.get("rank_files"):
             for rank in range(row.launch.tp or 1):
                 write_sparse(folder / f"model-rank-{rank}-part-0.safetensors", tensors)
@@ -62,9 +63,7 @@ def _stored(
         for tensor in named_tensors(config, described)
         if not any(pattern.search(tensor.name) for pattern in absent)
     ]
-    tensors = list(_joined(tensors, layout.get("joined", {})))
-    tensors += _further(tensors, layout.get("further", ()))
-    return tensors
+    return [*tensors, *_further(tensors, layout.get("further", ()))]
 
 
 def _joined(tensors: Iterable[TensorSpec], joined: Mapping[str, list[str]]) -> Iterator[TensorSpec]:
@@ -86,6 +85,14 @@ def _joined(tensors: Iterable[TensorSpec], joined: Mapping[str, list[str]]) -> I
     yield from held.values()
 
 
+def _renamed(tensors: Iterable[TensorSpec], renamed: Iterable[tuple[str, str]]) -> Iterator[TensorSpec]:
+    for tensor in tensors:
+        name = tensor.name
+        for pattern, replacement in renamed:
+            name = re.sub(pattern, replacement, name)
+        yield tensor._replace(name=name)
+
+
 def _further(tensors: Iterable[TensorSpec], entries: Iterable[Mapping[str, Any]]) -> list[TensorSpec]:
     """Tensors a layout stores beside every weight its pattern matches, with as many values as the weight has rows."""
     return [
@@ -100,12 +107,7 @@ def _further(tensors: Iterable[TensorSpec], entries: Iterable[Mapping[str, Any]]
 def _spelled(described: Mapping[str, Any], tensors: Iterable[TensorSpec], layout: Mapping[str, Any]) -> dict[str, Any]:
     """The description as ModelSlim writes it: every stored tensor; what ``undescribed`` matches is left out."""
     left = [re.compile(pattern) for pattern in layout.get("undescribed", ())]
-    renamed = {member: name for name, members in layout.get("joined", {}).items() for member in members}
-    kinds: dict[str, str] = {}
-    for key, kind in described.items():
-        module = key.removesuffix(".weight")
-        parent, _, own = module.rpartition(".")
-        kinds[f"{parent}.{renamed[own]}" if own in renamed else module] = kind
+    kinds = {key.removesuffix(".weight"): kind for key, kind in described.items()}
     out: dict[str, Any] = dict(layout.get("settings", {}))
     for tensor in tensors:
         if not any(pattern.search(tensor.name) for pattern in left):

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from judge import Answer
 from table import RUNS, Row
 
-AGREES, OTHER, GREEN, ALARM, OPEN, CONTRADICTS = (
-    "agreement", "right answer, other reason", "silent green", "false alarm", "undetermined", "contradiction",
+AGREES, OTHER, WARNED, GREEN, ALARM, OPEN, CONTRADICTS = (
+    "agreement", "right answer, other reason", "warned only", "silent green", "false alarm", "undetermined",
+    "contradiction",
 )  # fmt: skip
 #: The worst of several answers to one row counts, in this order.
-_WORST = (GREEN, ALARM, OPEN, OTHER, AGREES)
+_WORST = (GREEN, ALARM, WARNED, OPEN, OTHER, AGREES)
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,15 @@ class Judged:
 
 @dataclass(frozen=True)
 class Score:
-    """Counts of a group of rows; ``agrees`` includes right answers for another reason."""
+    """Counts of a group of rows; ``agrees`` includes right answers for another reason.
+
+    ``warned`` rows are called compatible with a warning that names what happened: no agreement, and not silent.
+    """
 
     rows: int
     agrees: int
     other: int
+    warned: int
     green: int
     alarm: int
     open: int
@@ -59,8 +64,14 @@ def _one(row: Row, answer: Answer) -> str:
     if row.expect == RUNS:
         return AGREES if runs else ALARM
     if runs:
-        return GREEN
-    return AGREES if not row.cause or any(code in row.cause for code, _ in answer.blockers) else OTHER
+        return WARNED if names_cause(row, answer.warnings) else GREEN
+    return AGREES if names_cause(row, answer.blockers) else OTHER
+
+
+def names_cause(row: Row, found: Iterable[tuple[str, str]]) -> bool:
+    """Whether one of the findings is what was reported: a code, and where the row gives one a word of its message."""
+    wanted = [cause.partition(" ")[::2] for cause in row.cause]
+    return any(code == name and word in message for code, message in found for name, word in wanted)
 
 
 def score(judged: Iterable[Judged]) -> Score:
@@ -68,8 +79,8 @@ def score(judged: Iterable[Judged]) -> Score:
     kinds = [one.outcome for one in judged]
     other = kinds.count(OTHER)
     return Score(
-        len(kinds), kinds.count(AGREES) + other, other, kinds.count(GREEN), kinds.count(ALARM), kinds.count(OPEN),
-        kinds.count(CONTRADICTS),
+        len(kinds), kinds.count(AGREES) + other, other,
+        *(kinds.count(kind) for kind in (WARNED, GREEN, ALARM, OPEN, CONTRADICTS)),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from ascend_compat import analyze
 from ascend_compat.api import Report
 from ascend_compat.core.target import LaunchProfile
 from ascend_compat.core.units import GIB
+from ascend_compat.core.verdict import Effect, Severity
 from ascend_compat.errors import AscendCompatError
 
 _TEXT = 260
@@ -28,7 +29,7 @@ class Answer:
     verdict: str
     blockers: list[tuple[str, str]] = field(default_factory=list)
     unknown: list[tuple[str, str]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[tuple[str, str]] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
     minimum: int | None = None
     longest: int | None = None
@@ -51,7 +52,7 @@ def _answer(row: Row, folder: Path, release: str, soc: str) -> Answer:
         other = _report(row, folder, release, soc, row.without) if row.without else None
     except AscendCompatError as error:
         return Answer(release, soc, "error", unknown=[("error", str(error))])
-    blockers = [found for found in report.findings if found.severity.value == "blocker"]
+    blockers = [found for found in report.findings if found.severity is Severity.BLOCKER]
     minimum = report.memory.minimum
     return Answer(
         release,
@@ -59,7 +60,7 @@ def _answer(row: Row, folder: Path, release: str, soc: str) -> Answer:
         report.verdict.value,
         [(found.code, _short(found.message)) for found in blockers if not found.undetermined],
         [(found.code, _short(found.message)) for found in blockers if found.undetermined],
-        sorted({found.code for found in report.findings if found.severity.value == "warning"}),
+        [(f.code, _short(f.message)) for f in report.findings if f.severity is Severity.WARNING and _fails(f.effect)],
         _figures(report, other),
         minimum.npus if minimum else None,
         report.memory.longest,
@@ -68,6 +69,10 @@ def _answer(row: Row, folder: Path, release: str, soc: str) -> Answer:
 
 def _report(row: Row, folder: Path, release: str, soc: str, launch: LaunchProfile) -> Report:
     return analyze(folder, target=release, soc=soc, npu_memory=row.npu_memory, profile=launch, offline=True)
+
+
+def _fails(effect: Effect) -> bool:
+    return effect not in (Effect.NONE, Effect.DEGRADED)
 
 
 def _figures(report: Report, other: Report | None) -> dict[str, float]:

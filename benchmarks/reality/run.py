@@ -45,7 +45,7 @@ def _timed(row: Row) -> list[Answer]:
 
 
 def _answer(values: dict[str, Any]) -> Answer:
-    pairs = {name: [tuple(pair) for pair in values[name]] for name in ("blockers", "unknown")}
+    pairs = {name: [tuple(pair) for pair in values[name]] for name in ("blockers", "unknown", "warnings")}
     return Answer(**{**values, **pairs})
 
 
@@ -55,4 +55,5 @@ def _print(one: Judged) -> None:
         print(f"  {answer.release} {answer.soc}: {answer.verdict} figures {answer.figures} longest {answer.longest}")
         for code, text in answer.blockers + answer.unknown:
             print(f"    {code}: {text}")
-        print(f"    warnings {answer.warnings}")
+        for code, text in answer.warnings:
+            print(f"    warning {code}: {text}")
