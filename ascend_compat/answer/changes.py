@@ -119,6 +119,10 @@ def _room(kind: str, found: Judgement | Refusal, launch: LaunchProfile) -> Itera
         yield replace(
             launch, gpu_memory_utilization=floor((1 - (rank.graph + rank.unprofiled) / rank.device) * 100) / 100
         )
+    elif kind == "AC401.copies" and studied.kv is not None:
+        room = (rank.device - rank.total - rank.graph - rank.unprofiled) / studied.kv.copies
+        if room > 0:
+            yield replace(launch, gpu_memory_utilization=floor((rank.total + room) / rank.device * 100) / 100)
 
 
 def _left_out(finding: Finding, launch: LaunchProfile) -> Iterator[LaunchProfile]:

@@ -88,7 +88,8 @@ def memory_failure(case: Case, rank: RankMemory, kv: KvPlan | None) -> Message |
 
     Budget: weights, activation and non-torch within ``util * device`` (or, with a fixed KV size, all of it within the
     device); load: weights before they are packed within the device; KV: one request of ``max_model_len``; tail: graph
-    and what start-up does not measure within what the budget leaves.
+    and what start-up does not measure within what the budget leaves; copies: everything within the device where a
+    release allocates the planned cache several times.
     """
     if case.launch.kv_cache_memory_bytes is None:
         if rank.kv_cache < 0:
@@ -103,6 +104,10 @@ def memory_failure(case: Case, rank: RankMemory, kv: KvPlan | None) -> Message |
     tail = rank.graph + rank.unprofiled
     if case.launch.kv_cache_memory_bytes is None and tail > rank.device - rank.budget:
         return _numbers("AC401.tail", tail, rank.device - rank.budget, rank.device, rank)
+    if kv is not None and kv.copies > 1:
+        held = rank.total + kv.pages * kv.page_bytes * kv.copies + tail
+        if held > rank.device:
+            return _numbers("AC401.copies", held, rank.device, rank.device, rank, copies=kv.copies)
     return None
 
 

@@ -12,7 +12,7 @@ from ascend_compat.memory.case import Case
 from ascend_compat.memory.pieces import Piece
 
 #: Shares of the device worth trying, and batch sizes in tokens.
-_MORE, _LESS = (0.9, 0.92, 0.94, 0.95, 0.96), (0.92, 0.9, 0.88, 0.85, 0.8)
+_MORE, _LESS = (0.9, 0.92, 0.94, 0.95, 0.96), (0.92, 0.9, 0.88, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.5, 0.4)
 _BATCHES = (8192, 4096, 2048, 1024)
 
 
@@ -28,8 +28,8 @@ def fix(case: Case, pieces: Sequence[Piece], attempt: Attempt | None, stage: Sta
 
 
 def _changes(case: Case, attempt: Attempt, stage: Stage, failure: str) -> Iterator[Case]:
-    shares = _LESS if failure == "AC401.tail" else _MORE
-    lower = failure == "AC401.tail"
+    lower = failure in ("AC401.tail", "AC401.copies")
+    shares = _LESS if lower else _MORE
     others = [share for share in shares if (share < case.utilization if lower else share > case.utilization)]
     if case.launch.kv_cache_memory_bytes is None:
         yield from (replace(case, utilization=share) for share in others)

@@ -180,10 +180,18 @@ def plan_kv(case: Case, kinds: list[PageKind], available: int) -> KvPlan:
         size = group_size(case, kinds)
         page = kinds[0].page_bytes * (sum(kind.layers for kind in kinds) if _private(case, kinds) else size)
         per_request = sum(cdiv(kind.layers, size) * kind.request_pages for kind in kinds)
-    if any(kind.recurrent for kind in kinds):
-        page *= int(case.switch("hybrid_kv_factor"))
     pages = max(0, available) // page if page else 0
     requests = pages // per_request if per_request else 0
     tokens = min((kind.page_tokens for kind in kinds if not kind.recurrent), default=case.block_size)
     per_token = sum(kind.layers * kind.token_bytes for kind in kinds)
-    return KvPlan(per_token, tokens, page, pages, per_request, requests, requests * length, length)
+    return KvPlan(
+        per_token, tokens, page, pages, per_request, requests, requests * length, length, _copies(case, kinds)
+    )
+
+
+def _copies(case: Case, kinds: list[PageKind]) -> int:
+    """How often the planned cache is allocated: a switch of the release, for models with recurrent layers."""
+    if not any(kind.recurrent for kind in kinds):
+        return 1
+    size = group_size(case, kinds)
+    return int(case.switch("hybrid_kv_copies")) or sum(cdiv(kind.layers, size) for kind in kinds)

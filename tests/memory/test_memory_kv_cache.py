@@ -61,13 +61,16 @@ def test_hybrid_pages_to_the_last_request() -> None:
     assert (kv.pages, kv.pages_per_request, kv.requests, kv.tokens) == (3660, 4, 915, 468_480)
 
 
-def test_hybrid_cache_was_allocated_twice_in_0_13() -> None:
-    options = {"tp": 1, "max_model_len": 512, "kv_cache_memory_bytes": int(20 * GIB)}
-    new, old = (studied(qwen35(), target(release=r, vllm=r), **options).kv for r in ("0.18.0", "0.13.0"))
-    assert new is not None and old is not None
-    # 0.13 sized the block to hold state and convolution (640 tokens), and allocated it twice.
-    assert new.page_bytes == 2_134_016 * 6
-    assert old.page_bytes == 2 * 640 * 2048 * 6
+@pytest.mark.parametrize(("release", "copies"), [("0.11.0", 4), ("0.13.0", 2), ("0.18.0", 1)])
+def test_hybrid_cache_was_planned_once_and_allocated_several_times(release: str, copies: int) -> None:
+    """0.11 made a tensor for each of the four layers that share one, 0.13 one for the states and one for the keys."""
+    on = target(release=release, vllm=release)
+    wide, narrow = (studied(qwen35(), on, tp=1, max_model_len=512, gpu_memory_utilization=u) for u in (0.9, 0.2))
+    for attempt in (wide, narrow):
+        assert attempt.kv is not None and attempt.kv.copies == copies
+        assert attempt.kv.page_bytes == 6 * (2_134_016 if release == "0.18.0" else 640 * 2048)
+    assert narrow.fits
+    assert (wide.first_failure.id if wide.first_failure else None) == (None if copies == 1 else "AC401.copies")
 
 
 def test_hybrid_that_does_not_align_fails_at_start() -> None:

@@ -118,7 +118,7 @@ def test_mixed_windows_share_blocks_until_layers_have_their_own() -> None:
 
 @pytest.mark.parametrize(
     ("release", "block", "page"),
-    [("0.15.0rc1", 640, 2 * 640 * 2048), ("0.29.0rc1", 1024, 2_134_016), ("0.30.0rc1", 640, 640 * 2048)],
+    [("0.15.0rc1", 640, 640 * 2048), ("0.29.0rc1", 1024, 2_134_016), ("0.30.0rc1", 640, 640 * 2048)],
 )
 def test_gated_delta_block_by_release(release: str, block: int, page: int) -> None:
     on = target(release=release, vllm=release.partition("rc")[0])
