@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from ascend_compat.extract.guards import Guards
 from ascend_compat.extract.scan import last_name, literal_text, mentioning
 from ascend_compat.extract.tree import Module, NotConstant, Trees
 
@@ -17,21 +18,23 @@ POSITIONS = ("mla", "sparse", "compress")
 def extract_backends(trees: Trees) -> list[dict[str, Any]]:
     """Rows ``{"key": {"mla", "sparse", ...}, "backend", "soc"?, "at"}`` of the tables in ``get_attn_backend_cls``.
 
-    A table whose name holds 310 is the one of the 310P. The names of a key's positions come from the ``use_*`` names
-    that the function puts in a tuple of the same length.
+    A table that is read under a test of the device is for these devices. The names of a key's positions come from the
+    ``use_*`` names that the function puts in a tuple of the same length.
     """
+    guards = Guards(trees)
     rows: list[dict[str, Any]] = []
     for module in mentioning(trees, trees.vllm_ascend, FUNCTION):
         for node in ast.walk(module.tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == FUNCTION:
-                rows.extend(_rows(trees, module, node))
+                rows.extend(_rows(trees, guards, module, node))
     if not rows:
         trees.unfollowed.append(f"{FUNCTION}: no table of backends found")
     return sorted(rows, key=lambda row: (row.get("soc", []), sorted(row["key"].items()), row["backend"], row["at"]))
 
 
-def _rows(trees: Trees, module: Module, function: ast.AST) -> Iterator[dict[str, Any]]:
+def _rows(trees: Trees, guards: Guards, module: Module, function: ast.AST) -> Iterator[dict[str, Any]]:
     positions = _positions(function)
+    devices = _devices(guards, module, function)
     for node in ast.walk(function):
         if not isinstance(node, (ast.Assign, ast.AnnAssign)) or not isinstance(node.value, ast.Dict):
             continue
@@ -48,7 +51,18 @@ def _rows(trees: Trees, module: Module, function: ast.AST) -> Iterator[dict[str,
                 "backend": backend,
                 "at": module.at(key),
             }
-            yield {**row, "soc": ["310P"]} if "310" in target else row
+            yield {**row, "soc": devices[target]} if target in devices else row
+
+
+def _devices(guards: Guards, module: Module, function: ast.AST) -> dict[str, list[str]]:
+    """``{table: devices}`` of the tables that are read under a test which holds for some devices only."""
+    found: dict[str, list[str]] = {}
+    for node in ast.walk(function):
+        limits = guards.limits(module, ((node.test, True),)) if isinstance(node, ast.If) else None
+        if isinstance(node, ast.If) and limits and "soc" in limits and "guard" not in limits:
+            names = (item.id for part in node.body for item in ast.walk(part) if isinstance(item, ast.Name))
+            found.update(dict.fromkeys(names, limits["soc"]))
+    return found
 
 
 def _positions(function: ast.AST) -> dict[int, tuple[str, ...]]:

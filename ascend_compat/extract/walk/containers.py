@@ -31,6 +31,8 @@ from ascend_compat.extract.walk.values import (
 
 STRING = frozenset({"lower", "upper", "strip", "startswith", "endswith", "replace", "removeprefix", "removesuffix"})
 METHODS = STRING | {"append", "extend", "insert", "add", "update", "get", "items", "values", "keys", "pop", "copy"}
+#: Classes in a table that are told apart by a key of config.json; of more, heirs of the default, it is taken itself.
+FEW = 4
 
 
 class Containers(Calls):
@@ -100,6 +102,8 @@ class Containers(Calls):
             groups.setdefault(alts, []).append(text_of(known) or "?")
         if text is None or any("?" in names for names in groups.values()):
             return merged([*default, *(a for alts in groups for a in alts)])
+        if len(groups) > FEW and all(self._heirs(alts, default) for alts in groups):
+            return default
         out: list[Any] = []
         for alts, names in groups.items():
             guard = Guard(f"{text} in ({', '.join(names)},)", True, CONFIG)
@@ -107,6 +111,12 @@ class Containers(Calls):
         every = Guard(f"{text} in ({', '.join(n for names in groups.values() for n in names)},)", False, CONFIG)
         first = [((c[0], (*c[1], every) if groups else c[1]), v) for c, v in default]
         return merged([*first, *out])
+
+    def _heirs(self, alts: Alts, default: Alts) -> bool:
+        """Whether the values are classes that derive from the one class that is the default."""
+        base = default[0][1] if len(default) == 1 else None
+        return isinstance(base, ClassV) and all(isinstance(v, ClassV) and base.fqn in self.lineage(v.fqn)
+                                                for _, v in alts)  # fmt: skip
 
     def _of_sequence(self, value: Any, method: str, args: Args, node: ast.Call, frame: Frame) -> Alts:
         if method in ("append", "extend", "insert", "add", "update") and args:

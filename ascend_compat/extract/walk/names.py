@@ -49,6 +49,8 @@ class Names:
         self._spaces: dict[str, dict[str, Bound]] = {}
         self._members: dict[str, dict[str, ast.AST]] = {}
         self._lineages: dict[str, list[str]] = {}
+        #: The file whose own patches are not there yet: it keeps what it replaces under a name of its own.
+        self.before: str | None = None
 
     def truth(self, test: ast.expr, frame: Frame) -> Truth:
         """Overridden by the interpreter."""
@@ -131,7 +133,7 @@ class Names:
         start = lineage.index(after) + 1 if after in lineage else 0
         left = self.world.full
         for cls in lineage[start:]:
-            for row in self.world.patches.get(f"{cls.replace(':', '.')}.{name}", ()):
+            for row in self.patched(f"{cls.replace(':', '.')}.{name}"):
                 mask = self.patch_mask(row) & left
                 if mask:
                     yield mask, cls, row["replacement"]
@@ -140,6 +142,11 @@ class Names:
             if node is not None and left:
                 yield left, cls, node
                 return
+
+    def patched(self, name: str) -> list[dict[str, Any]]:
+        """Patches of a dotted name."""
+        rows = self.world.patches.get(name, [])
+        return rows if self.before is None else [r for r in rows if r["at"].rpartition(":")[0] != self.before]
 
     def patch_mask(self, row: dict[str, Any]) -> int:
         """Devices a patch is applied on; a guard that nobody decides counts as holding."""

@@ -150,6 +150,8 @@ class Natives(Choices):
                           if isinstance(cls, ClassV))  # fmt: skip
         if name.endswith("VllmConfig.with_hf_config") and args:
             return self._with_config(args[0])
+        if name.endswith("ModelConfig.using_transformers_backend"):
+            return self.one(Const.of(False))  # the class of the registry is what runs
         if name == "get_attn_backend":
             return self.backend(func, args, words, frame, node)
         if name in NESTED:

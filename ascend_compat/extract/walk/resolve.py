@@ -72,6 +72,8 @@ class Resolve(Settings):
     def dotted(self, name: str, depth: int = 0) -> Alts:
         """An absolute dotted name, with patches applied at every hop."""
         known = self._dotted.get(name)
+        if self.before is not None and name in self.world.patches:
+            return self._find(name, depth)  # what a patch keeps of before is nobody else's
         if known is None:
             self._dotted[name] = self.one(NOBODY)  # a name defined through itself
             known = self._dotted[name] = self._find(name, depth)
@@ -86,7 +88,7 @@ class Resolve(Settings):
             return self.one(NOBODY)
         out: list[Any] = []
         left = self.world.full
-        for row in self.world.patches.get(name, ()):
+        for row in self.patched(name):
             mask = self.patch_mask(row) & left
             if mask:
                 out.extend((both, v) for c, v in self.replacement(row, depth) if (both := conj((mask, ()), c)))
@@ -162,7 +164,10 @@ class Resolve(Settings):
         number = isinstance(value, ast.Constant) and type(value.value) in (int, float)
         if not number and self._assigned_elsewhere(module, name):  # a number counts or limits: it starts as written
             return self.one(NOBODY)
-        return self.value(value, self.module_frame(module))
+        saved, self.before = self.before, module.path if isinstance(value, ast.Attribute) else None
+        found = self.value(value, self.module_frame(module))
+        self.before = saved
+        return found
 
     def initial(self, module: Module, name: str) -> Alts | None:
         """A global that the function at hand sets when it finds it unset: what it holds before."""
@@ -291,5 +296,3 @@ class Resolve(Settings):
             return self.one(Const((last, name.lstrip("_")), "enum"))
         found = self._member(owner, owner.fqn, name, frame, node)
         return found if found is not None else self.one(NOBODY)
-
-    # settings ----------------------------------------------------------------------------------------------------
