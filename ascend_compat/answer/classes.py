@@ -21,8 +21,10 @@ def layout_classes(
     the place that cuts encoder heads."""
     other = open_drafter(speculative)
     draft = other.profile.architecture if isinstance(other, Drafter) else None if other else found.draft[0]
-    heads = next((at for at, path in _divided(found) if any(path.startswith(t) for t in _prefixes(profile))), None)
-    return Classes(_staged(pack, profile.architecture), _staged(pack, draft), heads)
+    at = next((at for at, path in _divided(found) if any(path.startswith(name) for name in _prefixes(profile))), None)
+    file, _, line = (at or "").rpartition(":")
+    place = Evidence(EvidenceKind.SOURCE, file, int(line), "divides the heads of the encoder by tp") if at else None
+    return Classes(_staged(pack, profile.architecture), _staged(pack, draft), file or None, place)
 
 
 def _staged(pack: Mapping[str, Any], architecture: str | None) -> Staged | None:

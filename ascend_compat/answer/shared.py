@@ -77,4 +77,7 @@ class Shared:
         if key not in self._plans:
             self._plans[key] = (facts, plan_case(case, known))
         plan = self._plans[key][1]
+        refused = plan.studied.first_failure if plan.studied else None
+        if refused is not None and case.classes.evidence(refused):
+            plan = plan_case(case, known)  # it names lines of this release
         return replace(plan, evidence=(*case.evidence, *plan.evidence[len(case.evidence) :]))

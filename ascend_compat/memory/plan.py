@@ -153,9 +153,7 @@ def _refusal_evidence(case: Case, studied: Attempt | None, found: Found) -> Iter
     if failure is None or rule is None:
         return
     yield Evidence(EvidenceKind.RULE, RULE_FILE.replace("memory.toml", LAYOUTS_FILE), None, f"{rule.id}: {rule.source}")
-    for known in (case.classes.model, case.classes.draft):
-        if known is not None and failure.params.get("cls") == known.name:
-            yield known.evidence
+    yield from case.classes.evidence(failure)
 
 
 def _device_evidence(case: Case) -> Evidence:

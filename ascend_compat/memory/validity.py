@@ -78,12 +78,12 @@ def _sizes(case: Case, layout: Layout) -> Iterator[Message]:
 
 def _towers(case: Case, layout: Layout) -> Iterator[Message]:
     """Heads of an encoder whose attention the release divides by tp; ``data`` mode keeps it whole on every rank."""
-    at, data = case.classes.encoder_heads, (case.launch.flags or {}).get("--mm-encoder-tp-mode") == "data"
-    if at is None or data or any(name in at for name in case.rules.padded_encoders):
+    file, data = case.classes.encoder, (case.launch.flags or {}).get("--mm-encoder-tp-mode") == "data"
+    if file is None or data or file.endswith(case.rules.padded_encoders):
         return
     for tower in case.profile.towers:
         if tower.modality == "vision" and tower.heads and tower.heads % layout.tp:
-            yield Message("AC410.vision", {"heads": tower.heads, "tp": layout.tp, "at": at})
+            yield Message("AC410.vision", {"heads": tower.heads, "tp": layout.tp})
 
 
 def _experts(case: Case, layout: Layout) -> Iterator[Message]:
