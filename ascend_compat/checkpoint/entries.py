@@ -83,7 +83,7 @@ def _under(entry: Entry, choice: Choice | None) -> Iterator[Entry]:
         return
     sizes = {f"d{at}": size for at, size in enumerate(entry.shape)}
     sizes |= {"out": entry.shape[0], "inp": entry.shape[-1], "experts": entry.shape[0]}
-    values = {**choice.arguments, **sizes}
+    values = {**choice.arguments, **sizes, "module": entry.name.rpartition(".")[2]}
     for stored in choice.storage.tensors:
         if size_of(stored.when, values):
             shape = shape_of(stored.shape, values)

@@ -41,8 +41,8 @@ def parse(text: str, converters: dict[str, Callable[[str], Any]]) -> dict[str, A
     while words and (words[0] in ("export", "env") or _VARIABLE.match(words[0])):
         word = words.pop(0)
         if "=" in word:
-            name, _, value = word.partition("=")
-            out["env"].append((name, value.rstrip(";")))
+            name, _, given = word.partition("=")
+            out["env"].append((name, given.rstrip(";")))
     for flag, value in _pairs(words):
         _store(out, flag, value, converters)
     return out
