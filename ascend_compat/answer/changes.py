@@ -14,6 +14,7 @@ from ascend_compat.core.target import LaunchProfile
 from ascend_compat.core.verdict import Severity
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.matched import Match
+from ascend_compat.knowledge.modules import MOE
 
 #: Fields of a launch profile and the flags that set them.
 FLAGS = {
@@ -69,6 +70,7 @@ def flag_changes(
             yield from _named(whens[finding.subject], launch)
         yield from _sizes(finding, found, launch)
         yield from _left_out(finding, launch)
+        yield from _experts(finding, found.match, launch)
     for finding in blockers:
         wanted = finding.remedy.params.get("dtype") if finding.remedy else None
         if isinstance(wanted, str) and wanted != launch.dtype:
@@ -100,6 +102,14 @@ def _sizes(finding: Finding, found: Judgement | Refusal, launch: LaunchProfile) 
             tokens = int(room * share) // studied.kv.block_size * studied.kv.block_size
             if tokens:
                 yield replace(launch, max_model_len=tokens)
+
+
+def _experts(finding: Finding, match: Match, launch: LaunchProfile) -> Iterator[LaunchProfile]:
+    """Whole experts on a rank, where splitting them is what fails."""
+    moe = {group.prefix for group in match.groups if group.layer_type == MOE}
+    split = finding.code == "AC415" or finding.message.id == "AC411.intermediate"
+    if not launch.ep and (split or (finding.code == "AC303" and finding.subject in moe)):
+        yield replace(launch, ep=True)
 
 
 def _room(kind: str, found: Judgement | Refusal, launch: LaunchProfile) -> Iterator[LaunchProfile]:
@@ -200,6 +210,8 @@ def flags_between(asked: LaunchProfile, found: LaunchProfile) -> tuple[tuple[str
     for field, (on, off) in SWITCHES.items():
         if getattr(asked, field) != getattr(found, field):
             add.append(on if getattr(found, field) else off)
+    if found.ep and not asked.ep:
+        add.append("--enable-expert-parallel")
     if asked.ep and found.ep is False:
         leave.append("--enable-expert-parallel")
     old_flags, new_flags = asked.flags or {}, found.flags or {}

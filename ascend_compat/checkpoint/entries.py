@@ -18,7 +18,7 @@ LINEAR, EXPERTS, TENSOR = "linear", "experts", "tensor"
 #: A larger size in config.json is damage.
 _LARGEST = 1 << 40
 #: Projections whose input is split over ranks: the sum over ranks follows them.
-_REDUCED = ("down_proj", "o_proj", "w2", "wo_b")
+_REDUCED = ("down_proj", "o_proj", "w2", "wo_b", "out_proj")
 _PLACE = re.compile(r"^\{\w+\}$")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,3 +65,42 @@ def test_a_parser_of_another_release_is_named_in_the_terminal(ask: Ask, lang: st
     assert row(report, "AC702").params["name"] == "glm47"
     assert said in render_text(report, lang, width=200)
     assert report.remedies and "--tool-call-parser" in report.remedies[0].without
+
+
+def w4a8(folder: Path) -> Path:
+    """A mixture of experts as ModelSlim W4A8 describes it, without weights."""
+    config = {
+        "architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "torch_dtype": "bfloat16",
+        "hidden_size": 4096, "num_hidden_layers": 4, "num_attention_heads": 64, "num_key_value_heads": 4,
+        "head_dim": 128, "num_experts": 32, "num_experts_per_tok": 8, "moe_intermediate_size": 1536,
+        "intermediate_size": 12288, "decoder_sparse_step": 1, "mlp_only_layers": [], "attention_bias": False,
+        "vocab_size": 151936, "max_position_embeddings": 40960, "tie_word_embeddings": False,
+    }  # fmt: skip
+    said: dict[str, Any] = {"model_quant_type": "W4A8_DYNAMIC", "version": "1.0.0", "group_size": 0}
+    said |= dict.fromkeys(("model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"), "FLOAT")
+    floats = ("self_attn.q_norm", "self_attn.k_norm", "input_layernorm", "post_attention_layernorm", "mlp.gate")
+    for layer in range(4):
+        head = f"model.layers.{layer}"
+        said |= {f"{head}.self_attn.{name}_proj.weight": "W8A8_DYNAMIC" for name in "qkvo"}
+        said |= {f"{head}.{name}.weight": "FLOAT" for name in floats}
+        said |= {
+            f"{head}.mlp.experts.{expert}.{name}_proj.weight": "W4A8_DYNAMIC"
+            for expert in range(32)
+            for name in ("gate", "up", "down")
+        }
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "quant_model_description.json").write_text(json.dumps(said), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(("target", "tp", "dp"), [("0.18.0", 16, 2), ("0.23.0", 32, 1)])
+def test_w4a8_experts_split_over_many_ranks_are_met_by_expert_parallel(
+    tmp_path: Path, target: str, tp: int, dp: int
+) -> None:
+    launch = LaunchProfile(tp=tp, dp=dp, ep=False, quantization="ascend")
+    report = analyze(w4a8(tmp_path / "m"), target=target, soc="A2", profile=launch)
+    refused = row(report, "AC303")
+    assert "tp>16" in refused.message and refused.evidence[0].path.endswith("w4a8.py")
+    assert report.verdict.value == "conditional"
+    assert "--enable-expert-parallel" in report.remedies[0].flags

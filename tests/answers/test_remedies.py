@@ -102,11 +102,16 @@ def test_more_cards_where_the_asked_layout_is_too_small(ask: Ask) -> None:
 
 
 def test_a_context_that_fits_the_asked_layout(ask: Ask) -> None:
-    report = ask("qwen3.5-0.8b", "0.23.0", "A2", tp=1, gpu_memory_utilization=0.08, max_model_len=200_000)
+    report = ask("qwen3.5-0.8b", "0.23.0", "A2", tp=1, kv_cache_memory_bytes=1 << 30, max_model_len=200_000)
     first = report.remedies[0]
     assert (first.kind, first.npus) == ("flag", 1)
     tokens = int(first.flags[0].removeprefix("--max-model-len "))
     assert 0 < tokens < 200_000
+
+
+def test_a_share_of_the_device_that_is_enough_comes_before_a_shorter_context(ask: Ask) -> None:
+    report = ask("qwen3.5-0.8b", "0.23.0", "A2", tp=1, gpu_memory_utilization=0.08, max_model_len=200_000)
+    assert (report.remedies[0].kind, report.remedies[0].flags) == ("flag", ["--gpu-memory-utilization 0.95"])
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def asked(
     speculated: str = "mtp",
     **speculative: Any,
 ) -> tuple[Finding, ...]:
-    facts = CheckpointFacts("x", "local", None, {}, {}, (), has_weights=True)
+    facts = CheckpointFacts("x", "local", None, {}, (), (), has_weights=True)
     match = Match(ModuleTree(PACK, ""), Startup(method=method), draft=(draft, None))
     launch = LaunchProfile(speculative={"method": speculated, **speculative})
     return draft_findings(PACK, facts, replace(PROFILE, mtp=mtp), match, launch)
