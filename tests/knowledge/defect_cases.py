@@ -260,9 +260,9 @@ CASES: dict[str, tuple[Ask, Ask]] = {
         V4.but(release="0.20.2rc1", soc="A5", layout=PIPELINE),
         V4.but(release="0.20.2rc1", soc="A5"),
     ),
-    "310p-qwen3-0.11.0rc3": (
-        Ask(release="0.11.0rc3", soc="310P", model_type="qwen3"),
-        Ask(release="0.11.0", soc="310P", model_type="qwen3"),
+    "310p-atb-warm-up": (
+        Ask(release="0.11.0rc3", vllm="0.11.0", soc="310P"),
+        Ask(release="0.14.0rc1", vllm="0.14.1", soc="310P"),
     ),
     "launch-blocking-with-graphs": (
         Ask(launch=environment(ASCEND_LAUNCH_BLOCKING="1")),
