@@ -21,6 +21,7 @@ _SIDE_FILES = {
     "quant_model_description.json": "AC113.unreadable",
     "hf_quant_config.json": "AC113.unreadable",
     "generation_config.json": "AC113.generation",
+    "tokenizer_config.json": "AC113.unreadable",
 }
 #: Files in which older AWQ and GPTQ tools declare what config.json does not.
 _QUANTIZE_CONFIGS = ("quant_config.json", "quantize_config.json")
@@ -59,6 +60,7 @@ def read_checkpoint(source: CheckpointSource) -> CheckpointFacts:
         quant_description=side["quant_model_description.json"],
         hf_quant_config=side["hf_quant_config.json"],
         generation_config=side["generation_config.json"],
+        tokenizer_config=side["tokenizer_config.json"],
         problems=unfilled_unnoticed(problems) if quantized else tuple(problems),
         quantize_configs={name: body for name, body in tools.items() if body is not None},
     )

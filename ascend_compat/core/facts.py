@@ -73,7 +73,7 @@ class CheckpointFacts:
 
     ``config`` is ``config.json`` as parsed. ``tensors`` is empty and ``has_weights`` false when there is no
     safetensors file. ``quant_description`` is ModelSlim's ``quant_model_description.json``, ``hf_quant_config``
-    ModelOpt's file; ``None`` when the file is absent. ``problems`` is the damage that was found (AC1xx).
+    ModelOpt's file; ``None`` when the file is absent, as for ``generation_config`` and ``tokenizer_config``. ``problems`` is the damage that was found (AC1xx).
     ``quantize_configs`` are the files of older AWQ and GPTQ tools by name.
     """
 
@@ -89,8 +89,21 @@ class CheckpointFacts:
     quant_description: Mapping[str, Any] | None = None
     hf_quant_config: Mapping[str, Any] | None = None
     generation_config: Mapping[str, Any] | None = None
+    tokenizer_config: Mapping[str, Any] | None = None
     problems: tuple[Finding, ...] = ()
     quantize_configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def missing_code(self) -> tuple[str, ...]:
+        """Python files that ``auto_map`` looks for beside config.json and that are not there.
+
+        An entry is ``file.Class``; one with ``--`` names a file of another repository.
+        """
+        declared = self.config.get("auto_map")
+        entries = declared.values() if isinstance(declared, Mapping) else ()
+        named = (item for entry in entries for item in (entry if isinstance(entry, list) else [entry]))
+        wanted = (f"{item.rpartition('.')[0]}.py" for item in named if isinstance(item, str) and "--" not in item)
+        return tuple(file for file in dict.fromkeys(wanted) if file != ".py" and file not in self.files)
 
     @property
     def tensor_count(self) -> int:

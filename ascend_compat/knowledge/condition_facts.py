@@ -65,6 +65,8 @@ class Facts:
         return {
             "architecture": _one(profile.architecture),
             "model_type": _one(profile.model_type),
+            "checkpoint.missing_code": self.checkpoint.missing_code,
+            "checkpoint.tokenizer": _values((self.checkpoint.tokenizer_config or {}).get("tokenizer_class")),
             "modality": profile.modalities,
             "dtype": (self.match.dtype,),
             "attention.kind": kinds or None,

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 FACTS: Mapping[str, str] = {
     "architecture": "first entry of `architectures`",
     "model_type": "`model_type` of config.json",
+    "checkpoint.missing_code": "Python files that `auto_map` names and that are not beside config.json",
+    "checkpoint.tokenizer": "`tokenizer_class` of tokenizer_config.json",
     "modality": "`text` and the modality of every tower",
     "dtype": "the dtype the model runs in",
     "attention.kind": "attention kinds of the layers",

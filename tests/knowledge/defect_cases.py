@@ -53,6 +53,8 @@ class Ask:
     layout: tuple[int, int, int, bool] | None = (1, 1, 1, False)
     launch: LaunchProfile = field(default_factory=LaunchProfile)
     config: dict[str, Any] = field(default_factory=dict)
+    tokenizer: dict[str, Any] | None = None
+    files: tuple[str, ...] = ("config.json",)
     pack: dict[str, Any] = field(default_factory=dict)
     tensors: tuple[TensorGroup, ...] = ()
     leaves: tuple[Leaf, ...] = ()
@@ -70,7 +72,9 @@ class Ask:
         layout = Layout(self.layout[0] * self.layout[1] * self.layout[2], 1, *self.layout) if self.layout else None
         return Facts(
             self.pack,
-            CheckpointFacts("m", "local", None, self.config, ("config.json",), self.tensors, True),
+            CheckpointFacts(
+                "m", "local", None, self.config, self.files, self.tensors, True, tokenizer_config=self.tokenizer
+            ),
             self._profile(),
             Match(tree, startup, groups),
             Target(self.release, self.vllm, Soc(self.soc, 1, 8, self.soc), "digest", "8.5.1"),
@@ -263,12 +267,23 @@ CASES: dict[str, tuple[Ask, Ask]] = {
         V4.but(release="0.20.2rc1", soc="A5", layout=PIPELINE),
         V4.but(release="0.20.2rc1", soc="A5"),
     ),
-    "310p-qwen3-0.11.0rc3": (
-        Ask(release="0.11.0rc3", soc="310P", model_type="qwen3"),
-        Ask(release="0.11.0", soc="310P", model_type="qwen3"),
+    "310p-atb-warm-up": (
+        Ask(release="0.11.0rc3", vllm="0.11.0", soc="310P"),
+        Ask(release="0.14.0rc1", vllm="0.14.1", soc="310P"),
     ),
     "launch-blocking-with-graphs": (
         Ask(launch=environment(ASCEND_LAUNCH_BLOCKING="1")),
         Ask(launch=LaunchProfile(environment={"ASCEND_LAUNCH_BLOCKING": "1"}, enforce_eager=True)),
     ),
-}
+    "missing-remote-code": (
+        Ask(config={"auto_map": {"AutoConfig": "configuration_tiny.TinyConfig"}}, launch=flags(trust_remote_code="")),
+        Ask(
+            config={"auto_map": {"AutoConfig": "configuration_tiny.TinyConfig"}}, launch=flags(trust_remote_code=""),
+            files=("config.json", "configuration_tiny.py"),
+        ),
+    ),
+    "tokenizer-of-transformers-5": (
+        Ask(tokenizer={"tokenizer_class": "TokenizersBackend"}),
+        Ask(tokenizer={"tokenizer_class": "TokenizersBackend"}, release="0.19.1rc1"),
+    ),
+}  # fmt: skip
