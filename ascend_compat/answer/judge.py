@@ -25,9 +25,9 @@ from ascend_compat.knowledge.knobs import Readers
 from ascend_compat.knowledge.kv_cache import asked_dtype_findings, cache_findings
 from ascend_compat.knowledge.launch_names import name_findings
 from ascend_compat.knowledge.load import Rules
-from ascend_compat.knowledge.loading.findings import loading_findings, settled
+from ascend_compat.knowledge.loading.findings import LEFT_OPEN, loading_findings, settled
 from ascend_compat.knowledge.loading.results import Loading
-from ascend_compat.knowledge.loading.run import load, load_draft
+from ascend_compat.knowledge.loading.run import load_draft
 from ascend_compat.knowledge.match import config_class
 from ascend_compat.knowledge.matched import Match
 from ascend_compat.knowledge.modules import ModuleTree
@@ -91,13 +91,15 @@ def judge(
     soc: Soc,
     launch: LaunchProfile,
     shared: Shared | None = None,
+    *,
+    brief: bool = False,
 ) -> Judgement:
-    """Run every stage that follows the reading of the checkpoint."""
+    """Run every stage that follows the reading of the checkpoint; ``brief``, loaders only where they can decide."""
     target = make_target(pack, soc)
     shared = shared or Shared(rules)
     found = shared.match(pack, facts, profile, target, launch)
     known = published_layouts(pack, facts.spec, soc.device_type)
-    return _judged(pack, shared, facts, profile, target, launch, found, tuple(known), drafting=True)
+    return _judged(pack, shared, facts, profile, target, launch, found, tuple(known), brief=brief)
 
 
 def attempt(
@@ -113,7 +115,7 @@ def attempt(
 
     def blockers(found: Match) -> tuple[Finding, ...]:
         graph = build_graph(pack, shared.rules, facts, profile, target, found)
-        return tuple(f for f in graph_findings(graph) if f.severity is Severity.BLOCKER)
+        return tuple(f for f in graph_findings(graph) if f.severity is Severity.BLOCKER and f.code not in LEFT_OPEN)
 
     if profile.architecture not in pack.get("architectures", {}):  # no replay is needed to see that
         unknown = Match(ModuleTree(pack, ""), Startup())
@@ -122,7 +124,7 @@ def attempt(
     stopped = blockers(found)
     if stopped:
         return Refusal(found, stopped)
-    return _judged(pack, shared, facts, profile, target, launch, found, drafting=False)
+    return _judged(pack, shared, facts, profile, target, launch, found, brief=True)
 
 
 def _judged(
@@ -135,7 +137,7 @@ def _judged(
     found: Match,
     known: tuple[Published, ...] = (),
     *,
-    drafting: bool,
+    brief: bool,
 ) -> Judgement:
     """``known`` are layouts of the tutorials; other releases of a search go without, so that they share plans."""
     rules = shared.rules
@@ -144,15 +146,9 @@ def _judged(
     plan = shared.plan(*shared.loaded(facts, profile, found), target, launch, pack.get("defaults", {}), known, classes)
     layout = plan.studied.layout if plan.studied else None
     dispatch = graph_findings(graph)
-    loading = load(pack, facts, profile, found)
-    draft = load_draft(pack, facts, profile, found) if drafting else None
-    findings = (
-        *facts.problems,
-        *profile.findings,
-        *settled(dispatch, loading, found),
+    others = (
         *cache_findings(found.cache, config_class(found.startup)[1], profile),
         *asked_dtype_findings(rules.hardware, target, launch),
-        *loading_findings(loading, found, draft),
         *operator_findings(pack, facts, profile, target, launch),
         *claim_findings(pack, rules, facts, profile, target),
         *flag_findings(facts, profile, found, target, launch),
@@ -161,9 +157,20 @@ def _judged(
         *defect_findings(rules, Facts(pack, facts, profile, found, target, launch, layout)),
         *memory_findings(plan, target, launch),
     )
+    ended = brief and any(map(_ends, (*facts.problems, *profile.findings, *dispatch, *others)))
+    loading = None if ended else shared.load(pack, facts, profile, found)
+    draft = None if brief else load_draft(pack, facts, profile, found)
+    named = loading_findings(loading, found, draft)
+    findings = (*facts.problems, *profile.findings, *settled(dispatch, loading, found), *named, *others)
     ordered = tuple(sorted(merge(findings), key=_weight))
     verdict = verdict_of(ordered)
     return Judgement(pack, facts, profile, target, launch, found, plan, ordered, verdict, loading, draft)
+
+
+def _ends(finding: Finding) -> bool:
+    """Whether a start ends whatever loading says: certain, removed by no flag, and not for a loader to decide."""
+    certain = finding.severity is Severity.BLOCKER and not (finding.undetermined or finding.conditional)
+    return certain and finding.effect is Effect.FAILS_AT_STARTUP and finding.code not in LEFT_OPEN
 
 
 def _weight(finding: Finding) -> tuple[int, bool, bool, bool, str]:

@@ -42,7 +42,7 @@ def judged_rows(
         except RuleError as error:
             cells = [_unjudged(soc, error) for soc in socs]
         else:
-            cells = [_cell(judge(pack, rules, facts, profile, soc, launch, shared)) for soc in socs]
+            cells = [_cell(judge(pack, rules, facts, profile, soc, launch, shared, brief=True)) for soc in socs]
         out.append(MatrixRow(releases=[name], cells=cells))
     progress("done", len(releases), len(releases))
     return out

@@ -1,4 +1,4 @@
-"""What judgements of one checkpoint have in common: its files, its weights once loaded, and memory plans."""
+"""What judgements of one checkpoint have in common: its files, its weights once loaded, loading runs, memory plans."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Target
 from ascend_compat.knowledge.files import CheckpointFiles
 from ascend_compat.knowledge.load import Rules
+from ascend_compat.knowledge.loading.likeness import likeness
+from ascend_compat.knowledge.loading.results import Loading
+from ascend_compat.knowledge.loading.run import load
 from ascend_compat.knowledge.match import match
 from ascend_compat.knowledge.matched import Match
 from ascend_compat.knowledge.variants import float_variant
@@ -31,6 +34,7 @@ class Shared:
         self.memory = load_memory_rules(rules.directory / "curated" / "memory.toml")
         self._files: dict[int, tuple[CheckpointFacts, CheckpointFiles]] = {}
         self._plain: dict[int, tuple[CheckpointFacts, ModelProfile]] = {}
+        self._loads: dict[tuple[Any, ...], tuple[CheckpointFacts, Loading | None]] = {}
         self._plans: dict[tuple[Any, ...], tuple[CheckpointFacts, MemoryPlan]] = {}
 
     def match(
@@ -46,6 +50,15 @@ class Shared:
         if id(facts) not in self._files:
             self._files[id(facts)] = (facts, CheckpointFiles(facts))  # facts are kept too: their id stays theirs
         return match(pack, self.rules, facts, profile, target, launch, self._files[id(facts)][1], enough)
+
+    def load(
+        self, pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelProfile, found: Match
+    ) -> Loading | None:
+        """As :func:`ascend_compat.knowledge.loading.run.load`, run once for replays that give it the same model."""
+        key = (id(facts), pack.get("digest"), likeness(found))
+        if pack.get("digest") is None or key not in self._loads:
+            self._loads[key] = (facts, load(pack, facts, profile, found))
+        return self._loads[key][1]
 
     def loaded(
         self, facts: CheckpointFacts, profile: ModelProfile, found: Match

@@ -64,12 +64,20 @@ def _scores(judged: Sequence[Judged]) -> list[str]:
 def _score(name: str, found: Score) -> str:
     total = max(1, found.counted)
     cells = [name, str(found.rows), f"{found.agrees} ({found.agrees / total:.1%})", str(found.other)]
-    cells += [f"{count} ({count / total:.1%})" if count else "0" for count in (found.warned, found.green, found.alarm, found.open)]
+    cells += [
+        f"{count} ({count / total:.1%})" if count else "0"
+        for count in (found.warned, found.green, found.alarm, found.open)
+    ]
     return f"| {' | '.join([*cells, str(found.contradicts)])} |"
 
 
 def _numbers(found: Sequence[Error]) -> list[str]:
-    lines = ["## Logged numbers of these rows", "", "| row | number | logged | computed | error |", "|---|---|---|---|---|"]
+    lines = [
+        "## Logged numbers of these rows",
+        "",
+        "| row | number | logged | computed | error |",
+        "|---|---|---|---|---|",
+    ]
     for error in found:
         computed = "-" if error.computed is None else f"{error.computed:,.6g}"
         relative = "-" if error.relative is None else f"{error.relative:+.2%}"

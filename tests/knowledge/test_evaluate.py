@@ -18,7 +18,7 @@ literals = st.one_of(
     st.integers(-4, 9).map(repr),
     st.sampled_from(["True", "False", "None", "'x'", "'xy'", "[1, 2]", "{'k': 1}", "(3,)"]),
 )
-atoms = st.one_of(literals, st.sampled_from(NAMES), st.sampled_from(NAMES).map(lambda name: f'f"<{{{name}!r}}>"'))
+atoms = st.one_of(literals, st.sampled_from(NAMES), st.sampled_from(NAMES).map(lambda name: f'[f"<{{{name}!r}}>"]'))
 
 
 def _extend(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -44,7 +44,9 @@ statements = st.one_of(
     st.tuples(st.sampled_from(NAMES), expressions).map(lambda t: f"{t[0]} = {t[1]}"),
     st.tuples(expressions, st.sampled_from(NAMES), expressions).map(lambda t: f"if {t[0]}:\n        {t[1]} = {t[2]}"),
     st.tuples(st.sampled_from(NAMES), expressions).map(lambda t: f"for c in [1, 2]:\n        {t[0]} = {t[1]}"),
-    st.tuples(st.sampled_from(NAMES), expressions).map(lambda t: f"{t[0]} = [1, 2, 3]\n    {t[0]}[0:2] = [{t[1]}]"),
+    st.tuples(st.sampled_from("ab"), expressions).map(
+        lambda t: f"c = [{t[1]}]\n    {t[0]} = [1, 2, 3]\n    {t[0]}[0:2] = c"
+    ),
     st.tuples(expressions, expressions).map(
         lambda t: (
             f"try:\n        a = {t[0]}\n    except (TypeError, IndexError, ZeroDivisionError):\n        b = {t[1]}"

@@ -44,6 +44,12 @@ class AskedAttributes:
             self.changed = self.changed or not found <= known
             known |= found
 
+    def ask(self, name: str) -> None:
+        """Note what is asked of some object by name (``getattr``): any module's constructor may set it."""
+        if name not in METHODS and name not in self.inner:
+            self.inner.add(name)
+            self.changed = True
+
     def part(self, init: ast.FunctionDef, fqn: str) -> ast.FunctionDef | None:
         """The part of a constructor that sets what the class, its heirs or its bases read; ``None`` for none."""
         wanted = COMMON.union(self.inner, *(self.reads.get(cls, set()) for cls in self.lineage(fqn)))

@@ -230,6 +230,7 @@ class Collected:
                     self._need(source, node.attr)
             elif isinstance(node, ast.Call) and not sliced_init and (asked := asked_name(node)) is not None:
                 self._ask(asked)
+                self.attributes.ask(asked)
 
     # translation -------------------------------------------------------------------------------------------------
 

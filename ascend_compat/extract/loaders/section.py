@@ -8,7 +8,6 @@ from typing import Any
 
 from ascend_compat.core.class_names import full
 from ascend_compat.core.folded import fold
-from ascend_compat.core.relative_lines import relative
 from ascend_compat.extract.loaders.collect import Collected
 from ascend_compat.extract.scope import under
 from ascend_compat.extract.tree import Trees
@@ -34,8 +33,7 @@ def extract_loaders(trees: Trees, models: Mapping[str, Any], layers: Mapping[str
     classes.update(_replacements(trees))
     patches = [name for name in trees.vllm_ascend.names() if under(name, PATCHES)]
     code = Collected(trees, classes, patches, _configurations(trees)).run()
-    out = {"modules": fold({name: {**part, "body": relative(part["body"])} for name, part in code.items()})}
-    return {**out, **_strict(trees)}
+    return {"modules": fold(code), **_strict(trees)}
 
 
 def _strict(trees: Trees) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ascend_compat.knowledge.evaluate import libraries, natives
@@ -31,8 +32,24 @@ if TYPE_CHECKING:
 Node = list[Any]
 
 
+_WITHIN = {"in": True, "not in": False}
+
+
+@lru_cache(maxsize=16)
+def handlers(cls: type, prefix: str) -> dict[str, Callable[..., Any]]:
+    """What a machine does with each kind of node, by the names of its methods: ``_e_`` expressions, ``_s_`` statements.
+
+    Nodes are looked up here a million times in a run; a name put together each time would cost more than the work.
+    """
+    return {name.removeprefix(prefix): getattr(cls, name) for name in dir(cls) if name.startswith(prefix)}
+
+
 class Expressions(Operations):
     """The expression half of the evaluator; ``machine.Machine`` adds statements, modules and calls."""
+
+    #: What ``handlers`` finds for this class of machine.
+    expressions: dict[str, Callable[..., Any]]
+    statements: dict[str, Callable[..., Any]]
 
     if TYPE_CHECKING:
 
@@ -46,16 +63,15 @@ class Expressions(Operations):
 
     def value(self, node: Node, frame: Frame) -> Any:
         """The value of one expression."""
-        return getattr(self, f"_e_{node[0]}", self._e_unknown)(node, frame)
+        kind = node[0]
+        if kind == "name":
+            return self.lookup(node[1], frame)
+        if kind == "const":
+            return node[1]
+        return self.expressions.get(kind, Expressions._e_unknown)(self, node, frame)
 
     def _e_unknown(self, node: Node, frame: Frame) -> Any:
         return Unknown(self.at(frame, node[1]), str(node[2]) if len(node) > 2 else f"{node[0]} expression")
-
-    def _e_const(self, node: Node, frame: Frame) -> Any:
-        return node[1]
-
-    def _e_name(self, node: Node, frame: Frame) -> Any:
-        return self.lookup(node[1], frame)
 
     def _e_attr(self, node: Node, frame: Frame) -> Any:
         return self.attribute(self.value(node[2], frame), node[3], self.at(frame, node[1]))
@@ -138,7 +154,10 @@ class Expressions(Operations):
         left = self.value(node[2], frame)
         for sign, part in node[3]:
             right = self.value(part, frame)
-            outcome = self.compare(sign, left, right, at)
+            if type(left) is str and type(right) is str and sign in _WITHIN:  # what mappings of names ask most
+                outcome = (left in right) is _WITHIN[sign]
+            else:
+                outcome = self.compare(sign, left, right, at)
             if outcome is not True:
                 return outcome
             left = right
@@ -224,6 +243,8 @@ class Expressions(Operations):
 
     def truth(self, value: Any) -> bool | None:
         """Python's truth, or ``None`` when it can't be known."""
+        if value is True or value is False:
+            return bool(value)
         if is_unknown(value) or isinstance(value, External):
             return None
         if isinstance(value, PLAIN):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ascend_compat.knowledge.evaluate import libraries
+from ascend_compat.knowledge.evaluate.expressions import handlers
 from ascend_compat.knowledge.evaluate.frames import Frame, Return
 from ascend_compat.knowledge.evaluate.statements import Statements
 from ascend_compat.knowledge.evaluate.values import (
@@ -44,6 +45,7 @@ class Machine(Statements):
         }
         self.externals = dict(externals)
         self.steps = 0
+        self.expressions, self.statements = handlers(type(self), "_e_"), handlers(type(self), "_s_")
         self.depth = 0
         self.returns: list[tuple[str, str, Any]] = []
         self.lost: list[Undecided] = []

@@ -84,6 +84,10 @@ def plain(function: Callable[..., Any]) -> Callable[[list[Any], dict[str, Any], 
         except KeyError as error:
             raise Raised("KeyError", repr(error.args[0]), at) from None
         except (TypeError, ValueError, AttributeError, IndexError) as error:
+            inner = (item for arg in args if isinstance(arg, (list, tuple)) for item in arg)
+            unknown = next(filter(is_unknown, inner), None)
+            if unknown is not None:
+                return unknown
             raise Raised(type(error).__name__, str(error), at) from None
 
     return call

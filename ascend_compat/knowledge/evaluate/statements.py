@@ -49,7 +49,7 @@ class Statements(Expressions):
     def run(self, node: Node, frame: Frame) -> None:
         """One statement."""
         self.step(frame, node)
-        getattr(self, f"_s_{node[0]}", self._s_unknown)(node, frame)
+        self.statements.get(node[0], Statements._s_unknown)(self, node, frame)
 
     def block(self, nodes: list[Node], frame: Frame) -> None:
         """Statements in order."""
@@ -57,7 +57,7 @@ class Statements(Expressions):
             self.run(node, frame)
 
     def step(self, frame: Frame, node: Node) -> None:
-        """Count one step; a runaway evaluation is undecided, not endless."""
+        """Count one step; a runaway evaluation is undecided."""
         self.steps += 1
         if self.steps > STEP_LIMIT:
             raise Undecided(self.at(frame, node[1] if len(node) > 1 else None), "evaluation exceeds its step limit")
@@ -170,14 +170,14 @@ class Statements(Expressions):
 
     def _message(self, node: Node, frame: Frame) -> str:
         """What an exception says; what can't be known of it is left out."""
-        return "".join(self._said(part, frame) for part in (node[1] if node[0] == "text" else [node]))
-
-    def _said(self, node: Node, frame: Frame) -> str:
-        try:
-            value = self.value(node, frame)
-        except (Undecided, Raised):
-            return "..."
-        return value if isinstance(value, str) else "..." if is_unknown(value) else printed(value)
+        said = []
+        for part in node[1] if node[0] == "text" else [node]:
+            try:
+                value = self.value(part, frame)
+            except (Undecided, Raised):
+                value = "..."
+            said.append(value if isinstance(value, str) else "..." if is_unknown(value) else printed(value))
+        return "".join(said)
 
     def _s_assert(self, node: Node, frame: Frame) -> None:
         if self.truth(self.value(node[2], frame)) is False:
@@ -270,7 +270,7 @@ class Statements(Expressions):
     def assign(self, node: Node, value: Any, frame: Frame) -> None:
         """Assign to a name, an attribute, an item or a tuple of those."""
         if node[0] == "name":
-            self.bind(node[1], value, frame)
+            frame.home(node[1])[node[1]] = value
         elif node[0] == "attr":
             self.set_attribute(self.value(node[2], frame), node[3], value)
         elif node[0] == "item":

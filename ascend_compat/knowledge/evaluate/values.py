@@ -204,14 +204,17 @@ def describe(value: Any) -> str:
     return repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
 
 
-def printed(value: Any) -> str:
-    """As Python prints it, containers with what is in them, sets in order."""
+def printed(value: Any, depth: int = 0) -> str:
+    """As Python prints it, containers with what is in them, sets in order; what nests deeper than 20 is left out."""
+    if depth > 20:
+        return "..."
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{printed(key)}: {printed(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, set):
-        return "{" + ", ".join(sorted(map(printed, value))) + "}" if value else "set()"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(printed, value)) + "]"
-    if isinstance(value, tuple):
-        return "(" + ", ".join(map(printed, value)) + (",)" if len(value) == 1 else ")")
+        pairs = (f"{printed(key, depth + 1)}: {printed(item, depth + 1)}" for key, item in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, (list, tuple, set)):
+        items = [printed(item, depth + 1) for item in value]
+        if isinstance(value, set):
+            return "{" + ", ".join(sorted(items)) + "}" if value else "set()"
+        inner = ", ".join(items) + ("," if isinstance(value, tuple) and len(value) == 1 else "")
+        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
     return describe(value)

@@ -28,9 +28,14 @@ class Given:
 
 
 def construct(machine: LoadingMachine, root: Node, given: Given) -> None:
-    """Run every module's constructor part, the base classes' first; what it can't set stays unknown."""
-    for path, node in root.walk():
+    """Run every module's constructor part, the base classes' first; what it can't set stays unknown.
+
+    Inner modules come before those that are built of them and ask them.
+    """
+    nodes = list(root.walk())
+    for _, node in nodes:
         node.instance.names.update(node.parameters)
+    for path, node in reversed(nodes):
         if node.leaf is not None:
             if node.leaf.kind == MOE:
                 _experts(node, given)

@@ -16,6 +16,7 @@ from ascend_compat.knowledge.places import at
 COMPUTED = frozenset({"inv_freq", "cos_cached", "sin_cached", "masked_bias", "rotary_emb"})
 #: Findings of dispatch about the fate of a tensor, which running the loader decides.
 OPEN, SHAPE = "AC306", "AC308"
+LEFT_OPEN = frozenset({OPEN, SHAPE})
 MESSAGE_LIMIT = 160
 
 

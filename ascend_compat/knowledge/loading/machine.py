@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ascend_compat.core.relative_lines import absolute
+from ascend_compat.core.folded import Folded
 from ascend_compat.knowledge.evaluate import natives
 from ascend_compat.knowledge.evaluate.frames import Break, Continue, Frame
 from ascend_compat.knowledge.evaluate.machine import Machine
@@ -83,19 +83,20 @@ class Fates:
 class LoadingMachine(Machine):
     """Evaluates loaders on stand-ins for tensors and modules."""
 
-    def __init__(self, code: Mapping[str, Any], externals: Mapping[str, Any]) -> None:
-        super().__init__(code, externals)
+    def __init__(self, code: Folded, externals: Mapping[str, Any]) -> None:
+        super().__init__(code.modules, externals)
+        self.code = code
         self.fates = Fates()
         self.unfolded: set[str] = set()
         #: config.json, which configuration classes of the trees take over.
         self.hf_config: Instance | None = None
 
     def load(self, name: str) -> Any:
-        """A module by name; lines of a pack are relative until its module is needed."""
+        """A module by name; its code is folded until it is needed."""
         module = self.modules.get(name)
         if module is not None and name not in self.unfolded:
             self.unfolded.add(name)
-            module.body = absolute(module.body)
+            module.body = self.code.body(name)
         return super().load(name)
 
     # loops over tensors ------------------------------------------------------------------------------------------
@@ -107,6 +108,7 @@ class LoadingMachine(Machine):
             reason = source if isinstance(source, Unknown) else Unknown(at, f"items of {source.name}")
             self._skip([*node[4], *node[5]], reason, frame)
             return
+        passing, body = _passing(node[4])
         for item in self.iterate(source, self.at(frame, node[1])):
             self.step(frame, node)
             names = origins(item)
@@ -114,7 +116,9 @@ class LoadingMachine(Machine):
             self.fates.current = names or before
             try:
                 self.assign(node[2], item, frame)
-                self.block(node[4], frame)
+                if passing is not None and self._passes(passing, names, frame):
+                    continue
+                self.block(body, frame)
             except Break:
                 return
             except Continue as left:
@@ -126,6 +130,15 @@ class LoadingMachine(Machine):
             finally:
                 self.fates.current = before
         self.block(node[5], frame)
+
+    def _passes(self, node: Node, names: frozenset[str], frame: Frame) -> bool:
+        """``if test: continue``, without the detour over statements: a tensor meets it at every entry of a mapping."""
+        truth = self.truth(self.value(node[2], frame))
+        if truth is None:
+            self._skip(node[3], self.undecidable(node[2], frame), frame)
+        if truth:
+            self._left(names, self.at(frame, node[3][0][1]))
+        return bool(truth)
 
     def _s_continue(self, node: Node, frame: Frame) -> None:
         raise Continue(self.at(frame, node[1]))
@@ -178,9 +191,10 @@ class LoadingMachine(Machine):
 
     def call(self, callee: Any, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
         """Calls; what a stand-in can't do with the values it is given is unknown."""
-        taken = frozenset(name for arg in (*args, *keywords.values()) for name in origins(arg, 2))
-        if isinstance(callee, Unknown) and taken:  # where the tensor goes from here is not known
-            self.fates.failed(taken, Undecided(callee.at, callee.reason))
+        if isinstance(callee, Unknown):  # where tensors go from here is not known
+            taken = frozenset(name for arg in (*args, *keywords.values()) for name in origins(arg, 2))
+            if taken:
+                self.fates.failed(taken, Undecided(callee.at, callee.reason))
         try:
             return super().call(callee, args, keywords, at)
         except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
@@ -234,14 +248,28 @@ class LoadingMachine(Machine):
         return super().binary(sign, left, right, at)
 
 
+def _passing(body: list[Node]) -> tuple[Node | None, list[Node]]:
+    """The ``if test: continue`` that a loop begins with, and the rest of it."""
+    first = body[0] if body else ["pass"]
+    only = first[0] == "if" and len(first[3]) == 1 and first[3][0][0] == "continue" and not first[4]
+    return (first, body[1:]) if only else (None, body)
+
+
 def origins(item: Any, depth: int = 0) -> frozenset[str]:
     """The tensors an item of a loop carries: itself, in a tuple, or in a list that is yet to be gone through."""
     if isinstance(item, View):
         return item.origins
     parts = item.items if isinstance(item, Stream) else item
+    found: frozenset[str] = frozenset()
     if depth < 3 and isinstance(parts, (tuple, list)):
-        return frozenset(name for part in parts for name in origins(part, depth + 1))
-    return frozenset()
+        for part in parts:
+            if type(part) not in _CARRYING_NONE:
+                found |= origins(part, depth + 1)
+    return found
+
+
+#: Items of mappings that loaders go through for every tensor.
+_CARRYING_NONE = (str, int, bool, type(None))
 
 
 def _configures(owner: Any) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, cast
 
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.profile import ModelProfile
-from ascend_compat.knowledge.loading.results import Outcome
+from ascend_compat.core.stack import roomy
+from ascend_compat.knowledge.loading.results import Loading, Outcome
 from ascend_compat.knowledge.loading.run import Run
 from ascend_compat.knowledge.matched import Match
 from ascend_compat.knowledge.modules import ModuleTree
@@ -34,7 +35,7 @@ def parameter_names(
         if item.group.template in templates:
             first.setdefault(item.group.template, item.name)
     chosen = set(first.values())
-    outcomes = [item for item in run.run(chosen).outcomes if item.sample.name in chosen]
+    outcomes = [item for item in cast(Loading, roomy(lambda: run.run(chosen))).outcomes if item.sample.name in chosen]
     return {item.sample.group.template: name for item in outcomes if (name := _asked(item)) is not None}
 
 

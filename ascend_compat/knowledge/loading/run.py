@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from ascend_compat.classify.tensors import DRAFT
 from ascend_compat.core.facts import CheckpointFacts
-from ascend_compat.core.folded import unfold
+from ascend_compat.core.folded import Folded
 from ascend_compat.core.profile import ModelProfile
+from ascend_compat.core.stack import roomy
 from ascend_compat.knowledge.evaluate.values import Bound, Class, Instance, Native, Raised, Stream, Undecided
 from ascend_compat.knowledge.layers import mapped
 from ascend_compat.knowledge.loading.configuration import hf_config, vllm_config
@@ -32,9 +33,8 @@ OWN = frozenset({"KeyError", "ValueError", "AssertionError", "RuntimeError", "In
 
 
 @lru_cache(maxsize=4)
-def _code(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = unfold(text)
-    return found
+def _code(text: str) -> Folded:
+    return Folded(text)
 
 
 def load(pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelProfile, match: Match) -> Loading | None:
@@ -44,7 +44,8 @@ def load(pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelProfile,
     """
     if not match.tree.root or not _starts(pack, facts, match):
         return None
-    return Run(pack, facts, profile, match, match.tree, profile.architecture or "").run()
+    run = Run(pack, facts, profile, match, match.tree, profile.architecture or "")
+    return cast(Loading, roomy(run.run))
 
 
 def load_draft(pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelProfile, match: Match) -> Loading | None:
@@ -55,7 +56,7 @@ def load_draft(pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelPr
     if not _starts(pack, facts, match):
         return None
     tree = ModuleTree(pack, name, facts.config, match.tree.device)
-    return Run(pack, facts, profile, match, tree, name).run() if tree.root else None
+    return cast(Loading, roomy(Run(pack, facts, profile, match, tree, name).run)) if tree.root else None
 
 
 def _starts(pack: Mapping[str, Any], facts: CheckpointFacts, match: Match) -> bool:
