@@ -21,7 +21,7 @@ from ascend_compat.knowledge.claims import HARDWARE
 from ascend_compat.knowledge.curated import Claims
 from ascend_compat.knowledge.load import Rules, read_pack
 from ascend_compat.knowledge.match import device_of
-from ascend_compat.knowledge.operator_findings import KERNELS, SURE, adopted
+from ascend_compat.knowledge.operator_findings import KERNELS, SURE, adopted, hollow
 from ascend_compat.knowledge.walked import Use, Walked
 from ascend_compat.memory.soc import load_socs
 
@@ -46,7 +46,7 @@ def state(walked: Walked, architecture: str) -> tuple[str, list[Use]]:
     ):
         if found:
             return name, found
-    return "clean", []
+    return ("open", []) if hollow(uses) else ("clean", [])
 
 
 def positives(pack: Mapping[str, Any], known: Claims, soc: str) -> tuple[dict[str, str], list[str]]:

@@ -18,6 +18,9 @@ from ascend_compat.knowledge.walked import Use, Walked
 ABSENT = {"cuda": "AC221", "package": "AC221.package", "no-native": "AC221.native", "not-built": "AC221.built"}
 KERNELS = frozenset({"triton", "triton-plugin"})
 SURE = frozenset({*ABSENT, "no-backend", "refused"})
+#: What a walk that got into a model meets: one of these kinds, or a layer with such a name.
+BODY = frozenset({"backend", "no-backend", "model", "refused", *ABSENT, "triton", "triton-plugin"})
+COMPUTING = ("Linear", "Attention", "MoE", "Conv", "MLP", "Mixer")
 #: Names that a message lists.
 LISTED = 4
 PLUGIN = "vllm_ascend."
@@ -62,7 +65,14 @@ def operator_findings(
             if use.kind == "all-reduce":
                 yield _finding("AC228", Severity.WARNING, Effect.WRONG_OUTPUT, use, _params(use, target))
     yield from _open(uses, target)
+    if hollow(uses):
+        walked.unwalked.append(str(profile.architecture))
     yield from _unwalked(walked, target)
+
+
+def hollow(uses: list[Use]) -> bool:
+    """Whether a walk met no layer that computes: it did not get into the model, and says nothing."""
+    return not any(use.kind in BODY or any(part in use.name for part in COMPUTING) for use in uses)
 
 
 def adopted(use: Use) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from walk_trees import PLAIN, SCAN, kinds, met, section
+from walk_trees import ARCHITECTURES, PLAIN, SCAN, kinds, met, section
 
+from ascend_compat.extract.tree import Trees
+from ascend_compat.extract.walk.section import extract_operators
 from ascend_compat.knowledge.walked import Walked
 
 UTILS, LAYERS, MODELS = "vllm_ascend/utils.py", "vllm/layers.py", "vllm/models.py"
@@ -103,3 +105,38 @@ def test_an_architecture_that_is_not_in_the_section_is_named(tmp_path: Path) -> 
     walked = Walked(section(tmp_path), "A2")
     assert walked.uses("Other", {}) == []
     assert walked.unwalked == ["Other"]
+
+
+def test_the_original_that_a_patch_calls_is_what_stood_there_before(tmp_path: Path) -> None:
+    """A wrapper must not be walked as its own original: nothing behind it would be met."""
+    wrapper = (
+        "vllm_ascend/patch/worker/patch_scan.py", "vllm.layers.scan = npu_scan",
+        "vllm.layers.scan = npu_scan\n"
+        "from vllm.models import Tiny\n"
+        "_original = Tiny.forward\n"
+        "def wrapped(self, x):\n    return _original(self, x)\n"
+        "Tiny.forward = wrapped",
+    )  # fmt: skip
+    fast = (MODELS, "if current_platform.is_cuda():", "if True:")
+    everywhere = (WORKER, "if not is_310p():", "if True:")
+    assert ("cuda", "torch.ops._C.fast") in kinds(met(section(tmp_path, wrapper, fast, everywhere)))
+
+
+def test_a_limit_that_functions_count_against_starts_as_written(tmp_path: Path) -> None:
+    head = "from vllm.platforms import current_platform\n"
+    counted = (
+        "vllm/models.py", head,
+        head + "_USED = 0\n_MOST = 0\ndef allow(most):\n    global _MOST\n    _MOST = most\n"
+        "def offload():\n    global _USED\n    if _USED >= _MOST:\n        return\n    _USED += 1\n"
+        "    torch.ops._C.view()\n",
+    )  # fmt: skip
+    used = ("vllm/models.py", "        x = self.norm(x)\n", "        offload()\n        x = self.norm(x)\n")
+    found = met(section(tmp_path, counted, used))
+    assert not any(use.kind == "cuda" for use in found)
+
+
+def test_only_what_is_asked_for_is_walked(tmp_path: Path) -> None:
+    whole = section(tmp_path)
+    trees = Trees(tmp_path / "ascend", tmp_path / "engine")
+    two = {**ARCHITECTURES, "Other": ARCHITECTURES["Tiny"]}
+    assert extract_operators(trees, two, only={"Tiny"}) == whole

@@ -15,6 +15,8 @@ from ascend_compat.knowledge.operator_rows import walked_rows
 from ascend_compat.knowledge.walked import Use, Walked
 
 SOCS = ["310P", "A2"]
+#: The walk did not get into the model.
+HOLLOW = [("AC227", Severity.WARNING, True)]
 OP, KERNEL = "torch.ops._C.fast", "vllm.layers.ops.scan:scan_kernel"
 
 
@@ -50,7 +52,11 @@ def codes(found: dict[str, Any], soc: str = "A2", ep: bool = False) -> list[tupl
 
 
 def test_a_clean_walk_says_nothing() -> None:
-    assert findings(section(thing("replaced", "Norm"), thing("native", "Scale"))) == []
+    assert findings(section(thing("replaced", "Linear"), thing("native", "Scale"))) == []
+
+
+def test_a_walk_that_met_no_layer_is_no_clean_walk() -> None:
+    assert codes(section(thing("replaced", "LogitsProcessor"))) == HOLLOW
 
 
 def test_what_no_npu_has_blocks_with_the_way_to_it() -> None:
@@ -87,7 +93,7 @@ def test_an_undecided_guard_is_named_and_does_not_block() -> None:
 
 
 def test_a_guard_that_config_json_excludes_leaves_nothing() -> None:
-    assert findings(section(thing("cuda", OP), guards=[["C", "config.hidden_size == 1"]], signed=[1])) == []
+    assert codes(section(thing("cuda", OP), guards=[["C", "config.hidden_size == 1"]], signed=[1])) == HOLLOW
     assert codes(section(thing("cuda", OP), guards=[["C", "config.hidden_size == 1"]], signed=[-1]))[0][0] == "AC221"
 
 

@@ -165,9 +165,9 @@ class Resolve(Settings):
         if not number and self._assigned_elsewhere(module, name):  # a number counts or limits: it starts as written
             return self.one(NOBODY)
         saved, self.before = self.before, module.path if isinstance(value, ast.Attribute) else None
-        made = self.value(value, self.module_frame(module))
+        held = self.value(value, self.module_frame(module))
         self.before = saved
-        return made
+        return held
 
     def initial(self, module: Module, name: str) -> Alts | None:
         """A global that the function at hand sets when it finds it unset: what it holds before."""
