@@ -42,9 +42,10 @@ def _blockers(plan: MemoryPlan, target: Target) -> Iterator[Finding]:
     short = code == "AC401"
     effect = Effect.OUT_OF_MEMORY if short else _EFFECTS.get(failure.id, Effect.FAILS_AT_STARTUP)
     remedy = _way_out(plan)
+    evidence = plan.evidence if short else plan.evidence[::-1]  # what refuses a layout is found last
     yield Finding(
         code, Severity.BLOCKER, effect, Basis.INFERRED if short else Basis.SOURCE, layout_name(studied.layout), failure,
-        plan.evidence, remedy, conditional=remedy is not None,
+        evidence, remedy, conditional=remedy is not None,
     )  # fmt: skip
 
 
