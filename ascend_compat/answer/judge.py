@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ascend_compat.answer.classes import layout_classes
+from ascend_compat.answer.grounds import grounded
 from ascend_compat.answer.shared import Shared
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Finding, Param
@@ -155,7 +156,7 @@ def _judged(
         *draft_findings(pack, facts, profile, found, launch),
         *name_findings(pack, launch, Readers(rules.readers), target),
         *defect_findings(rules, Facts(pack, facts, profile, found, target, launch, layout)),
-        *memory_findings(plan, target, launch),
+        *(grounded(finding, profile) for finding in memory_findings(plan, target, launch)),
     )
     ended = brief and any(map(_ends, (*facts.problems, *profile.findings, *dispatch, *others)))
     loading = None if ended else shared.load(pack, facts, profile, found)

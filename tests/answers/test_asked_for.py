@@ -104,3 +104,17 @@ def test_w4a8_experts_split_over_many_ranks_are_met_by_expert_parallel(
     assert "tp>16" in refused.message and refused.evidence[0].path.endswith("w4a8.py")
     assert report.verdict.value == "conditional"
     assert "--enable-expert-parallel" in report.remedies[0].flags
+
+
+@pytest.mark.parametrize(
+    ("launch", "code", "field"),
+    [
+        ({"tp": 3, "ep": True}, "AC410", "num_attention_heads"),
+        ({"tp": 8, "dp": 3, "ep": True}, "AC411", "n_routed_experts"),
+    ],
+)
+def test_heads_or_experts_that_do_not_divide_name_the_field(ask: Ask, launch: Any, code: str, field: str) -> None:
+    refused = row(ask("glm-4.7-w8a8", "0.18.0", **launch), code)
+    assert refused.evidence[0].path == "config.json"
+    assert any(field in (item.detail or "") for item in refused.evidence)
+    assert refused.conditional and refused.remedy
