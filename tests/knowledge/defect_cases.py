@@ -170,6 +170,10 @@ CASES: dict[str, tuple[Ask, Ask]] = {
         Ask(release="0.23.0", layout=(8, 1, 1, False), launch=flags(prefill_context_parallel_size="2")),
     ),
     "hybrid-large-block-size": (HYBRID.but(launch=flags(block_size="2048")), Ask(launch=flags(block_size="2048"))),
+    "xlite-combinations": (
+        Ask(launch=mtp(additional_config={"xlite_graph_config": {"enabled": True}})),
+        Ask(launch=mtp(additional_config={"xlite_graph_config": {"enabled": False}})),
+    ),
     "hybrid-xlite-graph": (
         HYBRID.but(launch=additional(xlite_graph_config={"enabled": True})),
         HYBRID.but(launch=additional(xlite_graph_config={"enabled": False})),
