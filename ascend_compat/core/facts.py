@@ -73,7 +73,8 @@ class CheckpointFacts:
 
     ``config`` is ``config.json`` as parsed. ``tensors`` is empty and ``has_weights`` false when there is no
     safetensors file. ``quant_description`` is ModelSlim's ``quant_model_description.json``, ``hf_quant_config``
-    ModelOpt's file; ``None`` when the file is absent, as for ``generation_config`` and ``tokenizer_config``. ``problems`` is the damage that was found (AC1xx).
+    ModelOpt's file; ``None`` when the file is absent (``generation_config`` and ``tokenizer_config`` too).
+    ``problems`` is the damage that was found (AC1xx).
     ``quantize_configs`` are the files of older AWQ and GPTQ tools by name.
     """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ascend_compat.core.facts import CheckpointFacts
+from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.plan import Layout
 from ascend_compat.core.profile import AttentionKind, ModelProfile
 from ascend_compat.core.target import LaunchProfile, Target
@@ -18,6 +18,7 @@ from ascend_compat.knowledge.modules import MOE
 
 _SOFTMAX = (AttentionKind.GQA, AttentionKind.MHA, AttentionKind.MQA, AttentionKind.SLIDING, AttentionKind.ENCODER)
 _RECURRENT = (AttentionKind.GDN, AttentionKind.MAMBA)
+_FLOATS = ("BF16", "F16")
 _OFF = ("", "0", "false", "False")
 
 
@@ -71,6 +72,9 @@ class Facts:
             "attention.heads_per_rank": _unique(n // tp if n else None for n in heads) if tp and kinds else None,
             "moe": (profile.moe is not None,),
             "moe.experts": (profile.moe.routed,) if profile.moe else (),
+            "weights.single": (
+                _unique(_leaf(t.module) for t in self.checkpoint.tensors if _single(t)) if self._known else None
+            ),
             "mtp": (profile.mtp is not None and profile.mtp.present,) if self._known else None,
             "mtp.float": (any(item.code == "AC327" for item in profile.findings),),
         }
@@ -137,9 +141,9 @@ class Facts:
             "launch.quantization": _values(launch.quantization),
             "launch.speculative": _values(asked.get("method")),
             "launch.speculative_tokens": _values(asked.get("num_speculative_tokens")),
-            "launch.additional_config": tuple(_keys(launch.additional_config or {})),
+            "launch.additional_config": _unique(_keys(launch.additional_config or {})),
             "launch.eager": (launch.enforce_eager,),
-            "launch.environment": tuple(n for n, value in (launch.environment or {}).items() if value not in _OFF),
+            "launch.environment": tuple(_set(launch.environment or {})),
             "launch.flag": tuple(_flags(launch.flags or {})),
         }
 
@@ -174,6 +178,19 @@ def _keys(config: Mapping[str, Any], prefix: str = "") -> Iterable[str]:
             yield from _keys(value, f"{prefix}{key}.")
         if value:
             yield f"{prefix}{key}"
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            yield f"{prefix}{key}={value}"
+
+
+def _set(environment: Mapping[str, str]) -> Iterable[str]:
+    for name, value in environment.items():
+        if value not in _OFF:
+            yield from (name, f"{name}={value}")
+
+
+def _single(tensor: TensorGroup) -> bool:
+    """Whether this is a float matrix of one row or one column."""
+    return tensor.parameter == "weight" and len(tensor.shape) == 2 and 1 in tensor.shape and tensor.dtype in _FLOATS
 
 
 def _flags(flags: Mapping[str, Any]) -> Iterable[str]:

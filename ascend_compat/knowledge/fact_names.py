@@ -19,6 +19,7 @@ FACTS: Mapping[str, str] = {
     "moe.experts": "routed experts of a layer",
     "mtp": "whether MTP tensors are in the checkpoint",
     "mtp.float": "whether the MTP layers of a quantized checkpoint are stored in float",
+    "weights.single": "last name of the modules whose float weight has one row or one column",
     "quantization.method": "declared method; `none` for a float checkpoint",
     "quantization.declared": "declared schemes in the format's own words",
     "quantization.kv_cache": "declared quantization of the KV cache",
@@ -38,9 +39,9 @@ FACTS: Mapping[str, str] = {
     "launch.quantization": "`--quantization`",
     "launch.speculative": "speculative method that was asked for",
     "launch.speculative_tokens": "`num_speculative_tokens` that was asked for",
-    "launch.additional_config": "additional-config keys that are set and not false, nested ones with dots",
+    "launch.additional_config": "additional-config keys set and not false, nested with dots; also as `key=value`",
     "launch.eager": "`--enforce-eager`",
-    "launch.environment": "variables that are set and not empty, 0 or false",
+    "launch.environment": "variables that are set and not empty, 0 or false; also as `NAME=value`",
     "launch.flag": "other flags, each as `--name` and, with a value, also as `--name=value`",
 }
 #: Beginnings of fact names whose rest is a key of its own.

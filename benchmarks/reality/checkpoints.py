@@ -104,9 +104,7 @@ def _further(tensors: Iterable[TensorSpec], entries: Iterable[Mapping[str, Any]]
     ]
 
 
-def _spelled(
-    described: Mapping[str, Any], tensors: Iterable[TensorSpec], layout: Mapping[str, Any]
-) -> dict[str, Any]:
+def _spelled(described: Mapping[str, Any], tensors: Iterable[TensorSpec], layout: Mapping[str, Any]) -> dict[str, Any]:
     """The description as ModelSlim writes it: every stored tensor; what ``undescribed`` matches is left out."""
     left = [re.compile(pattern) for pattern in layout.get("undescribed", ())]
     kinds = {key.removesuffix(".weight"): kind for key, kind in described.items()}

@@ -1,4 +1,4 @@
-"""Sets answers against outcomes: agreement, silent green, false alarm, undetermined, contradiction; errors of numbers."""
+"""Sets answers against outcomes: agreement, silent green, false alarm, undetermined; errors of logged numbers."""
 
 from __future__ import annotations
 

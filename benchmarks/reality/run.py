@@ -38,7 +38,9 @@ def run(output: Path, only: tuple[str, ...], keep: Path | None) -> int:
 def _timed(row: Row) -> list[Answer]:
     start = time.monotonic()
     found = answers(row)
-    print(f"{row.id}: {', '.join(answer.verdict for answer in found)} ({time.monotonic() - start:.0f} s)", file=sys.stderr)
+    print(
+        f"{row.id}: {', '.join(answer.verdict for answer in found)} ({time.monotonic() - start:.0f} s)", file=sys.stderr
+    )
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ascend_compat.core.facts import CheckpointFacts
+from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.finding import Evidence, EvidenceKind, Finding, Message
 from ascend_compat.core.plan import Layout
 from ascend_compat.core.profile import (
@@ -26,6 +26,7 @@ from ascend_compat.knowledge.match import GroupOutcome, Match
 from ascend_compat.knowledge.outcomes import LayerOutcome, Startup
 
 LINEAR = "vllm.model_executor.layers.linear:LinearBase"
+GATE = TensorGroup("model.layers.*.mlp.shared_expert_gate.weight", "BF16", (1, 64), 1, 128, (0,))
 MOE = "vllm.model_executor.layers.fused_moe.layer:FusedMoE"
 
 
@@ -54,6 +55,7 @@ class Ask:
     launch: LaunchProfile = field(default_factory=LaunchProfile)
     config: dict[str, Any] = field(default_factory=dict)
     tokenizer: dict[str, Any] | None = None
+    single: bool = False
     files: tuple[str, ...] = ("config.json",)
     pack: dict[str, Any] = field(default_factory=dict)
 
@@ -70,7 +72,14 @@ class Ask:
         return Facts(
             self.pack,
             CheckpointFacts(
-                "m", "local", None, self.config, self.files, (), True, tokenizer_config=self.tokenizer
+                "m",
+                "local",
+                None,
+                self.config,
+                self.files,
+                (GATE,) if self.single else (),
+                True,
+                tokenizer_config=self.tokenizer,
             ),
             self._profile(),
             Match(tree, startup, groups),
@@ -210,9 +219,13 @@ CASES: dict[str, tuple[Ask, Ask]] = {
     ),
     "minimax-m2-late-reduce": (MINIMAX.but(release="0.21.0rc1"), MINIMAX.but(release="0.23.0")),
     "moe-gating-128-experts": (Ask(release="0.12.0rc1", experts=128), Ask(release="0.12.0rc1", experts=256)),
-    "shared-expert-gate-nz": (
-        Ask(release="0.22.1rc1", model_type="qwen3_5_moe"),
-        Ask(release="0.23.0", model_type="qwen3_5_moe"),
+    "nz-single-row": (
+        Ask(release="0.22.1rc1", single=True, launch=environment(VLLM_ASCEND_ENABLE_NZ="2")),
+        Ask(release="0.22.1rc1", single=True, launch=environment(VLLM_ASCEND_ENABLE_NZ="1")),
+    ),
+    "310p-nz-single-row": (
+        Ask(release="0.22.1rc1", soc="310P", single=True),
+        Ask(release="0.22.1rc1", soc="310P"),
     ),
     "fused-mc2-not-on-a2": (
         Ask(launch=environment(VLLM_ASCEND_ENABLE_FUSED_MC2="1")),
