@@ -19,6 +19,7 @@ from ascend_compat.knowledge.single_lines import single_lines
 
 _SOFTMAX = (AttentionKind.GQA, AttentionKind.MHA, AttentionKind.MQA, AttentionKind.SLIDING, AttentionKind.ENCODER)
 _RECURRENT = (AttentionKind.GDN, AttentionKind.MAMBA)
+_FLOATS = ("BF16", "F16")
 _OFF = ("", "0", "false", "False")
 
 
@@ -141,7 +142,7 @@ class Facts:
             "launch.quantization": _values(launch.quantization),
             "launch.speculative": _values(asked.get("method")),
             "launch.speculative_tokens": _values(asked.get("num_speculative_tokens")),
-            "launch.additional_config": tuple(_keys(launch.additional_config or {})),
+            "launch.additional_config": _unique(_keys(launch.additional_config or {})),
             "launch.eager": (launch.enforce_eager,),
             "launch.environment": tuple(_variables(launch.environment or {})),
             "launch.flag": tuple(_flags(launch.flags or {})),

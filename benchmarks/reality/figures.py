@@ -1,4 +1,4 @@
-"""The part of the page on published deployments, minimums, refusals and start-up logs, as benchmarks/memory.py judges them."""
+"""The part of the page on published deployments, minimums and start-up logs, as benchmarks/memory.py judges them."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ def _intro(rows: Sequence[Row], judged: Sequence[Judged], skipped: Sequence[Row]
         "",
         "What users and maintainers reported of vllm-ascend, against what this tool answers for the same checkpoint,",
         f"release, device and launch: {len(rows)} reported rows, {static} of them decided by things that can be read",
-        f"before a start. {len(judged)} rows are judged; {len(skipped)} are not, {left} of those static, each for the reason",
-        "[below](#rows-that-are-not-judged). Checkpoints are written as headers only, in the layout the row states.",
+        f"before a start. {len(judged)} rows are judged; {len(skipped)} are not, {left} of those static: the reason is",
+        "[given](#rows-that-are-not-judged). Checkpoints are written as headers only, in the layout the row states.",
         "`benchmarks/reality/rows.toml` maps every row; the reports themselves are not part of this repository",
         "(`ASCEND_COMPAT_SHARED` names their folder). Written by:",
         "",
@@ -48,8 +48,8 @@ def _scores(judged: Sequence[Judged]) -> list[str]:
     lines = [
         "## Scores",
         "",
-        "A row counts as agreement when every release and device it names answers as reported; a conditional answer agrees",
-        "with a failure. Silent green: called compatible, failed in reality. Warned only: the same, with a warning that names",
+        "A row agrees when every release and device it names answers as reported; a conditional answer agrees with a",
+        "failure. Silent green: called compatible, failed in reality. Warned only: the same, with a warning that names",
         "what happened. False alarm: refused, ran in reality.",
         "Contradiction: the report itself can't be right.",
         "",
@@ -115,13 +115,14 @@ def _said(answer: Answer) -> str:
 
 
 def _table(judged: Iterable[Judged]) -> list[str]:
-    lines = ["## All judged rows", "", "| row | checkpoint | release | device | reported | answer | chosen where the row is silent |",
-             "|---|---|---|---|---|---|---|"]  # fmt: skip
+    head = "| row | checkpoint | release | device | reported | answer | chosen where the row is silent |"
+    lines = ["## All judged rows", "", head, "|---|---|---|---|---|---|---|"]
     for one in judged:
         row = one.row
         answers = ", ".join(dict.fromkeys(answer.verdict for answer in one.answers))
+        answers += "" if one.outcome == AGREES else f" ({one.outcome})"
         cells = (link(row.id), f"{row.model}, {row.layout}", ", ".join(row.releases), ", ".join(row.socs),
-                 _WORDS[row.expect], answers if one.outcome == AGREES else f"{answers} ({one.outcome})", row.note)  # fmt: skip
+                 _WORDS[row.expect], answers, row.note)  # fmt: skip
         lines.append(f"| {' | '.join(escaped(cell) for cell in cells)} |")
     return [*lines, ""]
 

@@ -26,6 +26,7 @@ from ascend_compat.knowledge.matched import GroupOutcome, Match
 from ascend_compat.knowledge.outcomes import LayerOutcome, Startup
 
 LINEAR = "vllm.model_executor.layers.linear:LinearBase"
+GATE = TensorGroup("model.layers.*.mlp.shared_expert_gate.weight", "BF16", (1, 64), 1, 128, (0,))
 MOE = "vllm.model_executor.layers.fused_moe.layer:FusedMoE"
 
 
@@ -180,6 +181,10 @@ CASES: dict[str, tuple[Ask, Ask]] = {
         Ask(release="0.23.0", layout=(8, 1, 1, False), launch=flags(prefill_context_parallel_size="2")),
     ),
     "hybrid-large-block-size": (HYBRID.but(launch=flags(block_size="2048")), Ask(launch=flags(block_size="2048"))),
+    "xlite-combinations": (
+        Ask(launch=mtp(additional_config={"xlite_graph_config": {"enabled": True}})),
+        Ask(launch=mtp(additional_config={"xlite_graph_config": {"enabled": False}})),
+    ),
     "hybrid-xlite-graph": (
         HYBRID.but(launch=additional(xlite_graph_config={"enabled": True})),
         HYBRID.but(launch=additional(xlite_graph_config={"enabled": False})),
