@@ -81,7 +81,7 @@ class Collected:
         self.made: dict[int, ast.FunctionDef | None] = {}
         self.changed = True
         #: Modules whose code is taken: those above, and what classes that always count extend.
-        self.followed = FOLLOWED
+        self.followed: tuple[str, ...] = FOLLOWED
         for module, node in filter(None, map(trees.find_class, sorted(always))):
             self._need(module.name, node.name)
             lineage = trees.lineage(f"{module.name}:{node.name}")
