@@ -14,9 +14,9 @@ SCHEMA_VERSION = 1
 class MatrixCell(Part):
     """One release on one SoC.
 
-    ``blockers`` are the codes of what blocks, each once, the one that ``reason`` tells first. ``minimum`` is the
-    smallest layout that holds the weights, whether they run or not. A target that could not be judged is
-    undetermined, has no blocker, and says why.
+    ``blockers`` are the codes of what blocks, each once, the one that ``reason`` tells first; where the start
+    ends before weights are loaded, none of loading. ``minimum`` is the smallest layout that holds the weights, whether
+    they run or not. A target that could not be judged is undetermined, has no blocker, and says why.
     """
 
     soc: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ascend_compat.knowledge.evaluate import libraries, natives
@@ -35,7 +34,6 @@ Node = list[Any]
 _WITHIN = {"in": True, "not in": False}
 
 
-@lru_cache(maxsize=16)
 def handlers(cls: type, prefix: str) -> dict[str, Callable[..., Any]]:
     """What a machine does with each kind of node, by the names of its methods: ``_e_`` expressions, ``_s_`` statements.
 
@@ -68,7 +66,8 @@ class Expressions(Operations):
             return self.lookup(node[1], frame)
         if kind == "const":
             return node[1]
-        return self.expressions.get(kind, Expressions._e_unknown)(self, node, frame)
+        handler = self.expressions.get(kind)
+        return self._e_unknown(node, frame) if handler is None else handler(self, node, frame)
 
     def _e_unknown(self, node: Node, frame: Frame) -> Any:
         return Unknown(self.at(frame, node[1]), str(node[2]) if len(node) > 2 else f"{node[0]} expression")

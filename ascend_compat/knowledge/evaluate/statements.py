@@ -49,7 +49,7 @@ class Statements(Expressions):
     def run(self, node: Node, frame: Frame) -> None:
         """One statement."""
         self.step(frame, node)
-        self.statements.get(node[0], Statements._s_unknown)(self, node, frame)
+        (self.statements.get(node[0]) or Statements._s_unknown)(self, node, frame)
 
     def block(self, nodes: list[Node], frame: Frame) -> None:
         """Statements in order."""
