@@ -26,7 +26,6 @@ from ascend_compat.knowledge.matched import GroupOutcome, Match
 from ascend_compat.knowledge.outcomes import LayerOutcome, Startup
 
 LINEAR = "vllm.model_executor.layers.linear:LinearBase"
-GATE = TensorGroup("model.layers.*.mlp.shared_expert_gate.weight", "BF16", (1, 64), 1, 128, (0,))
 MOE = "vllm.model_executor.layers.fused_moe.layer:FusedMoE"
 
 
