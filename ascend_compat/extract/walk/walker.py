@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ascend_compat.extract.tree import Module
-from ascend_compat.extract.walk.binding import REST, Words
+from ascend_compat.extract.walk.binding import REST
 from ascend_compat.extract.walk.names import Frame
 from ascend_compat.extract.walk.natives import Natives
 from ascend_compat.extract.walk.summary import Summary
@@ -63,22 +63,11 @@ class Walker(Natives):
         frame = Frame(module, {}, (self.world.full, ()), code, root)
         config = self.drafting() if entry.get("kind") == "speculative" else self.config_setting("")
         with deep():
-            words: Words = {"vllm_config": config, "prefix": self.one(TENSOR)}
-            made = self._chosen_by_new(found.fqn, words, frame, node)
-            made = made or self.one(self.object(found.fqn, [], words, frame, node))
+            made = self.object(found.fqn, [], {"vllm_config": config, "prefix": self.one(TENSOR)}, frame, node)
             self.enter_context(frame, node)
-            for cond, model in made:
-                frame.cond = cond
-                for name in ENTRIES:
-                    self._enter(model, name, frame, node)
+            for name in ENTRIES:
+                self._enter(made, name, frame, node)
         return root
-
-    def _chosen_by_new(self, cls: str, words: Words, frame: Frame, node: ast.AST) -> Alts:
-        """Models of a class whose ``__new__`` picks another one."""
-        found = self._member(ClassV(cls), cls, "__new__", frame, node) or ()
-        own = [self.one(ClassV(cls))]
-        made = [a for _, v in found if isinstance(v, FuncV) for a in self.call(v, own, words, frame, node)]
-        return tuple((cond, v) for cond, v in made if isinstance(v, Obj))
 
     def drafting(self) -> Alts:
         """The configuration of a server whose draft model this is."""
