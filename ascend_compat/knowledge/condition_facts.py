@@ -144,7 +144,7 @@ class Facts:
             "launch.additional_config": _unique(_keys(launch.additional_config or {})),
             "launch.eager": (launch.enforce_eager,),
             "launch.environment": tuple(_set(launch.environment or {})),
-            "launch.flag": tuple(_flags(launch.flags or {})),
+            "launch.flag": tuple(_flags({**_sizes(launch), **(launch.flags or {})})),
         }
 
 
@@ -191,6 +191,12 @@ def _set(environment: Mapping[str, str]) -> Iterable[str]:
 def _single(tensor: TensorGroup) -> bool:
     """Whether this is a float matrix of one row or one column."""
     return tensor.parameter == "weight" and len(tensor.shape) == 2 and 1 in tensor.shape and tensor.dtype in _FLOATS
+
+
+def _sizes(launch: LaunchProfile) -> dict[str, int]:
+    """Context parallel sizes that were asked for, under the flags vLLM has for them."""
+    sizes = {"--prefill-context-parallel-size": launch.pcp, "--decode-context-parallel-size": launch.dcp}
+    return {flag: size for flag, size in sizes.items() if size is not None}
 
 
 def _flags(flags: Mapping[str, Any]) -> Iterable[str]:
