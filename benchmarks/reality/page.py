@@ -21,7 +21,8 @@ def page(rows: Sequence[Row], judged: Sequence[Judged]) -> str:
     """The document; ``rows`` are all rows of the table, ``judged`` those with a checkpoint."""
     skipped = [row for row in rows if row.skip]
     parts = [_intro(rows, judged, skipped), _scores(judged), _numbers(errors(judged)), published(), *_lists(judged)]
-    return "\n".join(line for part in (*parts, _table(judged), _skipped(skipped)) for line in part) + "\n"
+    rest = (_changed(rows), _table(judged), _skipped(skipped))
+    return "\n".join(line for part in (*parts, *rest) for line in part) + "\n"
 
 
 def _intro(rows: Sequence[Row], judged: Sequence[Judged], skipped: Sequence[Row]) -> list[str]:
@@ -112,6 +113,12 @@ def _said(answer: Answer) -> str:
         return ""
     codes = ", ".join(dict.fromkeys(code for code, _ in found))
     return f"; {codes}: {escaped(found[0][1])}"
+
+
+def _changed(rows: Iterable[Row]) -> list[str]:
+    """Agreement on these rows was reached with the answer in view: it says less than that on the others."""
+    lines = ["## Changed after a first answer", "", "Agreement here was reached with the answer in view.", ""]
+    return [*lines, *(f"- {link(row.id)}: {row.changed}." for row in rows if row.changed), ""]
 
 
 def _table(judged: Iterable[Judged]) -> list[str]:
