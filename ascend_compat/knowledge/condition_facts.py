@@ -145,7 +145,7 @@ class Facts:
             "launch.additional_config": _unique(_keys(launch.additional_config or {})),
             "launch.eager": (launch.enforce_eager,),
             "launch.environment": tuple(_variables(launch.environment or {})),
-            "launch.flag": tuple(_flags(launch.flags or {})),
+            "launch.flag": tuple(_flags({**_sizes(launch), **(launch.flags or {})})),
         }
 
 
@@ -187,6 +187,12 @@ def _variables(given: Mapping[str, str]) -> Iterable[str]:
     for name, value in given.items():
         if value not in _OFF:
             yield from (name, f"{name}={value}")
+
+
+def _sizes(launch: LaunchProfile) -> dict[str, int]:
+    """Context parallel sizes that were asked for, under the flags vLLM has for them."""
+    sizes = {"--prefill-context-parallel-size": launch.pcp, "--decode-context-parallel-size": launch.dcp}
+    return {flag: size for flag, size in sizes.items() if size is not None}
 
 
 def _flags(flags: Mapping[str, Any]) -> Iterable[str]:

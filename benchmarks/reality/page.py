@@ -21,7 +21,8 @@ def page(rows: Sequence[Row], judged: Sequence[Judged]) -> str:
     """The document; ``rows`` are all rows of the table, ``judged`` those with a checkpoint."""
     skipped = [row for row in rows if row.skip]
     parts = [_intro(rows, judged, skipped), _scores(judged), _numbers(errors(judged)), published(), *_lists(judged)]
-    return "\n".join(line for part in (*parts, _table(judged), _skipped(skipped)) for line in part) + "\n"
+    rest = (_changed(rows), _table(judged), _skipped(skipped))
+    return "\n".join(line for part in (*parts, *rest) for line in part) + "\n"
 
 
 def _intro(rows: Sequence[Row], judged: Sequence[Judged], skipped: Sequence[Row]) -> list[str]:
@@ -32,8 +33,8 @@ def _intro(rows: Sequence[Row], judged: Sequence[Judged], skipped: Sequence[Row]
         "",
         "What users and maintainers reported of vllm-ascend, against what this tool answers for the same checkpoint,",
         f"release, device and launch: {len(rows)} reported rows, {static} of them decided by things that can be read",
-        f"before a start. {len(judged)} rows are judged; {len(skipped)} are not, {left} of those static: the reason is",
-        "[given](#rows-that-are-not-judged). Checkpoints are written as headers only, in the layout the row states.",
+        f"before a start. {len(judged)} rows are judged; {len(skipped)} are not, {left} of those static, with the",
+        "[reason](#rows-that-are-not-judged). Checkpoints are written as headers only, in the layout the row states.",
         "`benchmarks/reality/rows.toml` maps every row; the reports themselves are not part of this repository",
         "(`ASCEND_COMPAT_SHARED` names their folder). Written by:",
         "",
@@ -112,6 +113,12 @@ def _said(answer: Answer) -> str:
         return ""
     codes = ", ".join(dict.fromkeys(code for code, _ in found))
     return f"; {codes}: {escaped(found[0][1])}"
+
+
+def _changed(rows: Iterable[Row]) -> list[str]:
+    """Agreement on these rows was reached with the answer in view: it says less than that on the others."""
+    lines = ["## Changed after a first answer", "", "Agreement here was reached with the answer in view.", ""]
+    return [*lines, *(f"- {link(row.id)}: {row.changed}." for row in rows if row.changed), ""]
 
 
 def _table(judged: Iterable[Judged]) -> list[str]:

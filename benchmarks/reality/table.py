@@ -23,7 +23,7 @@ RUNS, BLOCKED, OOM, WRONG = "runs", "blocked", "oom", "wrong-output"
 EXPECTED = (RUNS, BLOCKED, OOM, WRONG)
 _STATED = ("tp", "dp", "pp", "max_model_len", "gpu_memory_utilization")
 _KEYS = {"model", "layout", "release", "soc", "expect", "cause", "launch", "config", "files", "figures", "skip", "why",
-         "note", "contradiction", "npu_memory", "weights", "without"}  # fmt: skip
+         "note", "contradiction", "changed", "npu_memory", "weights", "without"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class Row:
     note: str = ""
     why: str = ""
     contradiction: str = ""
+    changed: str = ""
 
 
 def load(name: str) -> dict[str, Any]:
@@ -89,8 +90,10 @@ def _row(report: Mapping[str, Any], entry: Mapping[str, Any] | None) -> Row:
         return Row(**head, skip="not described in rows.toml")
     _check(report["id"], entry)
     if "skip" in entry:
-        return Row(**head, skip=entry["skip"])
-    texts = {name: entry[name] for name in ("note", "why", "contradiction", "layout", "weights") if name in entry}
+        return Row(**head, skip=entry["skip"], changed=entry.get("changed", ""))
+    texts = {
+        name: entry[name] for name in ("note", "why", "contradiction", "changed", "layout", "weights") if name in entry
+    }
     options = {**{name: report[name] for name in _STATED if report[name] is not None}, **entry.get("launch", {})}
     if report["ep"] is not None:
         options.setdefault("ep", bool(report["ep"]))

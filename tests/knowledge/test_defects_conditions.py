@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from defect_cases import Ask
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ascend_compat.core.target import LaunchProfile
 from ascend_compat.knowledge.conditions import DEPTH, Fact, evaluate, facts_of, mistakes
 from ascend_compat.knowledge.fact_names import known
 
@@ -149,3 +151,15 @@ def test_conditions_that_nest_too_deep_are_a_mistake_and_not_decided() -> None:
         condition = {"not": condition}
     assert ask(condition) is None
     assert any("deeper" in what for _, what in mistakes(condition, known))
+
+
+def test_a_context_parallel_size_counts_as_its_flag() -> None:
+    asked = Ask(release="0.23.0", layout=(4, 2, 1, False), launch=LaunchProfile(pcp=2)).facts()
+    assert asked("launch.flag") == ("--prefill-context-parallel-size", "--prefill-context-parallel-size=2")
+
+
+def test_code_that_auto_map_names_is_looked_for_beside_the_configuration() -> None:
+    config = {"auto_map": {"AutoConfig": "configuration_a.A", "AutoModel": ["modeling_b.B", None], "x": "org/r--c.C"}}
+    facts = Ask(config=config, files=("config.json", "modeling_b.py")).facts()
+    assert facts("checkpoint.missing_code") == ("configuration_a.py",)
+    assert Ask(config={"auto_map": "nothing"}).facts()("checkpoint.missing_code") == ()
