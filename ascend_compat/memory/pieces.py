@@ -166,12 +166,16 @@ def _declared(found: QuantGroup | None) -> tuple[int | None, bool | None, bool]:
 
 
 def declared_group(case: Case, found: QuantGroup | None) -> int | None:
-    """Weights that share a scale; a ModelSlim description names it once for the whole checkpoint."""
-    if found is not None and found.weights is not None:
+    """Weights that share a scale, as a description names it for the whole checkpoint, or else the release."""
+    if found is None:
+        return None
+    description = case.facts.quant_description
+    if found.weights is not None and (found.weights.group_size or description is None):
         return found.weights.group_size
-    size = (case.facts.quant_description or {}).get("group_size")
-    grouped = found is not None and found.declared.startswith("W4")
-    return size if grouped and isinstance(size, int) else None
+    size = description.get("group_size") if description and found.declared.startswith("W4") else None
+    if size is None and description and found.declared == "W4A8_DYNAMIC":
+        size = int(case.switch("w4a8_group"))
+    return size if isinstance(size, int) else None
 
 
 def _float_bytes(case: Case, rule: ModuleRule | None) -> int:

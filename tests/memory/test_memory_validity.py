@@ -183,9 +183,23 @@ def test_encoder_heads_divide_by_tp(at: str | None, flags: dict[str, str], code:
 def test_packed_experts_have_a_limit_of_ranks(release: str, options: dict[str, Any], code: str | None) -> None:
     facts, prof = deepseek_v3()
     group = QuantGroup(("*",), "W4A8_DYNAMIC", None, None, "I8", ("model.layers.*.mlp.experts.*.up_proj",), 58)
-    packed = replace(facts, quant_description={"version": "1.0.0"})
+    packed = replace(facts, quant_description={"version": "1.0.0", "group_size": 0})
     model = packed, replace(prof, quantization=replace(prof.quantization, groups=(group,)))
     assert refusal(model, on(release), **options) == code
+
+
+@pytest.mark.parametrize(
+    ("release", "named", "code"),
+    [("0.18.0", {}, "AC415.group"), ("0.18.0", {"group_size": 128}, None), ("0.27.1rc1", {}, None)],
+)
+def test_groups_that_nobody_names_are_those_of_the_release(
+    release: str, named: dict[str, int], code: str | None
+) -> None:
+    facts, prof = deepseek_v3()
+    group = QuantGroup(("*",), "W4A8_DYNAMIC", None, None, "I8", ("model.layers.*.mlp.experts.*.up_proj",), 58)
+    described = replace(facts, quant_description={"model_quant_type": "W4A8_DYNAMIC", **named})
+    model = described, replace(prof, quantization=replace(prof.quantization, groups=(group,)))
+    assert refusal(model, on(release), tp=16, ep=False) == code
 
 
 def test_every_check_has_a_rule_and_every_rule_a_message() -> None:
