@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from checkpoints import write
 from table import Row
+from written import write
 
 from ascend_compat import analyze
 from ascend_compat.api import Report

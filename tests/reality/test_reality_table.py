@@ -64,7 +64,7 @@ def test_an_unknown_key_is_refused(table: Any) -> None:
 
 
 def test_a_checkpoint_is_written_as_its_layout_says(table: Any, tmp_path: Path) -> None:
-    from checkpoints import write
+    from written import write
 
     row = next(row for row in table.rows() if row.id.endswith("#8367"))
     folder = write(row, tmp_path / "model")
