@@ -41,6 +41,8 @@ FOLDED: dict[str, Callable[..., Any]] = {
     "max": max,
     "abs": abs,
 }
+#: What only a quantization method gives a layer; the walk is of a start without one (``VllmConfig.quant_config``).
+SCALE = "weight_scale"
 TYPES = {"str": ("str",), "int": ("int", "bool"), "bool": ("bool",), "float": ("float",)}
 
 
@@ -132,7 +134,9 @@ class Builtins(Containers):
     def _b_hasattr(self, args: Args, frame: Frame, node: ast.AST) -> Alts:
         out: list[Any] = []
         for cond, (owner, key) in self.each(args[:2]):
-            if isinstance(owner, (Obj, ClassV, ModV)) and isinstance(key, Const):
+            if isinstance(key, Const) and str(key.value).endswith(SCALE):
+                out.append((cond, Const.of(False)))
+            elif isinstance(owner, (Obj, ClassV, ModV)) and isinstance(key, Const):
                 there = self.has(owner, str(key.value), frame)
                 out.append((cond, TENSOR if there is None else Const.of(there)))
             elif isinstance(owner, ExtV) and isinstance(key, Const):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from typing import Any
 
 from ascend_compat.extract.walk.binding import Args
@@ -14,8 +15,10 @@ from ascend_compat.extract.walk.values import (
     NOBODY,
     NONE,
     TENSOR,
+    UNKNOWN,
     Alts,
     ClassV,
+    Cond,
     Const,
     DictV,
     ExtV,
@@ -101,7 +104,7 @@ class Containers(Calls):
         for known, alts in table.items:
             groups.setdefault(alts, []).append(text_of(known) or "?")
         if text is None or any("?" in names for names in groups.values()):
-            return merged([*default, *(a for alts in groups for a in alts)])
+            return merged([*default, *self._undecided(groups)])
         if len(groups) > FEW and all(self._heirs(alts, default) for alts in groups):
             return default
         out: list[Any] = []
@@ -111,6 +114,16 @@ class Containers(Calls):
         every = Guard(f"{text} in ({', '.join(n for names in groups.values() for n in names)},)", False, CONFIG)
         first = [((c[0], (*c[1], every) if groups else c[1]), v) for c, v in default]
         return merged([*first, *out])
+
+    def _undecided(self, groups: Mapping[Alts, list[str]]) -> list[tuple[Cond, Any]]:
+        """Values of a table whose key is known at run time only: of several, none is certain to be the one."""
+        if len(groups) == 1:
+            return [a for alts in groups for a in alts]
+        return [
+            ((c[0], (*c[1], Guard(f"the key at run time in ({', '.join(names)},)", True, UNKNOWN))), v)
+            for alts, names in groups.items()
+            for c, v in alts
+        ]
 
     def _heirs(self, alts: Alts, default: Alts) -> bool:
         """Whether the values are classes that derive from the one class that is the default."""
