@@ -59,13 +59,16 @@ def prefill_context(case: Case, layout: Layout) -> Iterator[Message]:
         yield Message("AC413.prefill_context", {"pcp": pcp})
     if case.profile.towers:
         yield Message("AC413.prefill_modality", {"pcp": pcp})
+    latent = any(group.kind in LATENT for group in case.profile.attention)
+    if not latent:
+        yield Message("AC413.prefill_attention", {"pcp": pcp})
     if layout.pp > 1:
         yield Message("AC413.prefill_stages", {"pcp": pcp, "pp": layout.pp})
     if case.launch.speculative:
         yield Message("AC413.prefill_speculative", {"pcp": pcp})
     if layout.dcp > 1:
         yield Message("AC413.both_contexts", {"pcp": pcp, "dcp": layout.dcp})
-        if pcp != layout.dcp and not any(group.kind in LATENT for group in case.profile.attention):
+        if pcp != layout.dcp and not latent:
             yield Message("AC413.equal_contexts", {"pcp": pcp, "dcp": layout.dcp})
 
 
