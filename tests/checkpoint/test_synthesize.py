@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import pytest
@@ -128,3 +129,22 @@ def test_nothing_else_is_evaluated(text: str) -> None:
     except ExpressionError:
         return
     assert isinstance(value, (int, float, str, bool, bytes, complex, type(None), type(...)))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "extra", "parameters"),
+    [
+        ("XLMRobertaModel", {}, 567_754_752),
+        ("XLMRobertaForSequenceClassification", {"id2label": {"0": "A"}}, 567_755_777),
+    ],
+)
+def test_encoders_have_the_elements_of_published_ones(
+    architecture: str, extra: dict[str, Any], parameters: int
+) -> None:
+    """BAAI/bge-m3 and BAAI/bge-reranker-v2-m3: 568M parameters each."""
+    sizes = {"hidden_size": 1024, "num_hidden_layers": 24, "intermediate_size": 4096, "vocab_size": 250_002}
+    config = {"architectures": [architecture], "model_type": "xlm-roberta", "torch_dtype": "float32", **sizes,
+              "max_position_embeddings": 8194, "type_vocab_size": 1, **extra}  # fmt: skip
+    found = table(config)
+    assert sum(prod(shape) for _, shape in found.values()) == parameters
+    assert ("roberta.encoder.layer.23.output.dense.weight" in found) == bool(extra)
