@@ -44,6 +44,11 @@ class Table:
         self.family = family_of(config)
         self.read: dict[str, Any] = {}
         self.blocks = [list(entries) for section in self.family.sections for entries in self._section(section)]
+        if not self.blocks:
+            named = config.get("architectures")
+            raise CheckpointError(
+                f"the table of {config.get('model_type')!r} does not describe architectures {named!r}"
+            )
 
     def _section(self, section: Section) -> Iterator[Iterator[Entry]]:
         blocks, found = part(section.part), levels(self.config, section.config)

@@ -148,3 +148,8 @@ def test_encoders_have_the_elements_of_published_ones(
     found = table(config)
     assert sum(prod(shape) for _, shape in found.values()) == parameters
     assert ("roberta.encoder.layer.23.output.dense.weight" in found) == bool(extra)
+
+
+def test_a_table_that_has_nothing_for_an_architecture_says_so() -> None:
+    with pytest.raises(CheckpointError, match="RobertaForMaskedLM"):
+        table({"architectures": ["RobertaForMaskedLM"], "model_type": "roberta", "dtype": "float32"})
