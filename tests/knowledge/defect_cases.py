@@ -164,6 +164,10 @@ GATE = Ask(
 #: Defect id: a question it answers, and one like it that it does not.
 CASES: dict[str, tuple[Ask, Ask]] = {
     "mla-quantized-kv-b-proj": (MLA, MLA.but(quantized=SLIM.quantized)),
+    "hybrid-mla-block-size": (
+        Ask(release="0.13.0rc1", attention=("kda", "mla")),
+        Ask(release="0.13.0rc1", attention=("gdn", "gqa")),
+    ),
     "encoder-attention-varlen": (
         Ask(release="0.20.2rc1", attention=("encoder-only",)),
         Ask(release="0.18.0", attention=("encoder-only",)),
