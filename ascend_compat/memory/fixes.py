@@ -14,9 +14,6 @@ from ascend_compat.memory.pieces import Piece
 #: Shares of the device worth trying, and batch sizes in tokens.
 _MORE = (0.9, 0.92, 0.94, 0.95, 0.96)
 _LESS = (0.92, 0.9, 0.88, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2)
-    (0.9, 0.92, 0.94, 0.95, 0.96),
-    (0.92, 0.9, 0.88, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2),
-)
 _BATCHES = (8192, 4096, 2048, 1024)
 #: What fails where the engine takes more of the device than it may, so that a smaller share helps.
 TOO_LARGE_A_SHARE = frozenset({"AC401.tail", "AC401.copies"})
