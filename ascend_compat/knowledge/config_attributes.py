@@ -12,8 +12,9 @@ CARRIED = ("rope_theta", "partial_rotary_factor")
 
 
 #: Other spellings of a part, and the name vLLM gives it. Source: ``_CONFIG_ATTRS_MAPPING`` of
-#: vllm/transformers_utils/config.py, from 0.9.2 on; before it the configuration class of each such model did the same.
-RENAMED = {"llm_config": "text_config"}
+#: vllm/transformers_utils/config.py, from 0.9.2 on (before it the configuration class of each such model did the same),
+#: and vllm/transformers_utils/configs/deepseek_vl2.py.
+RENAMED = {"llm_config": "text_config", "language_config": "text_config"}
 
 
 def attributes(config: Mapping[str, Any]) -> Mapping[str, Any]:
