@@ -185,8 +185,9 @@ def _keys(config: Mapping[str, Any], prefix: str = "") -> Iterable[str]:
 
 def _variables(given: Mapping[str, str]) -> Iterable[str]:
     for name, value in given.items():
+        yield f"{name}={value}"
         if value not in _OFF:
-            yield from (name, f"{name}={value}")
+            yield name
 
 
 def _sizes(launch: LaunchProfile) -> dict[str, int]:

@@ -41,7 +41,7 @@ FACTS: Mapping[str, str] = {
     "launch.speculative_tokens": "`num_speculative_tokens` that was asked for",
     "launch.additional_config": "additional-config keys set and not false, nested with dots, also as `key=value`",
     "launch.eager": "`--enforce-eager`",
-    "launch.environment": "variables that are set and not empty, 0 or false, also as `NAME=value`",
+    "launch.environment": "variables that are set: `NAME=value`, and `NAME` where the value is not empty, 0 or false",
     "launch.flag": "other flags, each as `--name` and, with a value, also as `--name=value`",
 }
 #: Beginnings of fact names whose rest is a key of its own.

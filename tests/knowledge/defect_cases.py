@@ -54,6 +54,7 @@ class Ask:
     launch: LaunchProfile = field(default_factory=LaunchProfile)
     config: dict[str, Any] = field(default_factory=dict)
     tokenizer: dict[str, Any] | None = None
+    description: dict[str, Any] | None = None
     files: tuple[str, ...] = ("config.json",)
     pack: dict[str, Any] = field(default_factory=dict)
     tensors: tuple[TensorGroup, ...] = ()
@@ -73,7 +74,15 @@ class Ask:
         return Facts(
             self.pack,
             CheckpointFacts(
-                "m", "local", None, self.config, self.files, self.tensors, True, tokenizer_config=self.tokenizer
+                "m",
+                "local",
+                None,
+                self.config,
+                self.files,
+                self.tensors,
+                True,
+                quant_description=self.description,
+                tokenizer_config=self.tokenizer,
             ),
             self._profile(),
             Match(tree, startup, groups),
@@ -153,6 +162,7 @@ TORCHAIR = Ask(
     release="0.11.0rc0", experts=128, launch=additional(torchair_graph_config={"enabled": True}),
     pack={"additional_config": {"torchair_graph_config": {}}},
 )  # fmt: skip
+W4 = Ask(release="0.19.1rc1", method="modelslim", linear="W4A8_DYNAMIC", description={"group_size": 256})
 NZ = environment(VLLM_ASCEND_ENABLE_NZ="2")
 GATE = Ask(
     release="0.22.1rc1",
@@ -225,6 +235,7 @@ CASES: dict[str, tuple[Ask, Ask]] = {
     "minimax-m2-late-reduce": (MINIMAX.but(release="0.21.0rc1"), MINIMAX.but(release="0.23.0")),
     "moe-gating-128-experts": (Ask(release="0.12.0rc1", experts=128), Ask(release="0.12.0rc1", experts=256)),
     "nz-single-line": (GATE.but(launch=NZ), GATE.but(launch=environment(VLLM_ASCEND_ENABLE_NZ="1"))),
+    "w4a8-group-in-nz": (W4, W4.but(launch=environment(VLLM_ASCEND_ENABLE_NZ="0"))),
     "310p-nz-single-line": (GATE.but(soc="310P"), GATE.but(soc="310P", release="0.23.0")),
     "fused-mc2-not-on-a2": (
         Ask(launch=environment(VLLM_ASCEND_ENABLE_FUSED_MC2="1")),
