@@ -63,6 +63,17 @@ def test_hybrid_pages_to_the_last_request() -> None:
     assert (kv.pages, kv.pages_per_request, kv.requests, kv.tokens) == (3660, 4, 915, 468_480)
 
 
+@pytest.mark.parametrize(
+    ("release", "vllm", "tokens"), [("0.18.0", "0.18.0", 936_960), ("0.20.2rc1", "0.20.2", 468_480)]
+)
+def test_the_engine_logs_blocks_of_a_group_and_later_requests(release: str, vllm: str, tokens: int) -> None:
+    """3,660 blocks in four groups: 915 x 1,024 tokens, or 915 requests of 512."""
+    options = {"tp": 1, "max_model_len": 512, "enforce_eager": True, "kv_cache_memory_bytes": int(43.65 * GIB)}
+    kv = studied(qwen35(), target(release=release, vllm=vllm), **options).kv
+    assert kv is not None and kv.pages == 3660
+    assert kv.logged_tokens == tokens
+
+
 @pytest.mark.parametrize(("release", "copies"), [("0.11.0", 4), ("0.13.0", 2), ("0.18.0", 1)])
 def test_hybrid_cache_was_planned_once_and_allocated_several_times(release: str, copies: int) -> None:
     """0.11 made a tensor for each of the four layers that share one, 0.13 one for the states and one for the keys."""
