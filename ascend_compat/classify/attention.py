@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ascend_compat.classify.config import ConfigView
-from ascend_compat.classify.kinds import HEADS, KV_HEADS, layer_kinds
+from ascend_compat.classify.kinds import EXPANDED, HEADS, KV_HEADS, layer_kinds
 from ascend_compat.classify.stored_sizes import heads as stored_heads
 from ascend_compat.classify.stored_sizes import width
 from ascend_compat.classify.tensors import decoder_tensors, header_evidence, layers_of, matching
@@ -145,8 +145,10 @@ def _softmax(
     latent = kind in _LATENT
     heads = size(*HEADS)
     own = _latent_sizes(view, stack) if latent else _Latent(None, size("q_lora_rank"), size("qk_rope_head_dim"))
-    nope = size("qk_nope_head_dim") if latent else None
-    head_dim = _latent_head(own, nope) if latent else size(*HEAD_DIM) or _head_dim(view, stack, heads)
+    expanded = view.text("model_type") in EXPANDED
+    nope = size("qk_nope_head_dim") if latent or expanded else None
+    joined = _latent_head(own, nope) if latent or expanded else None
+    head_dim = joined if latent else joined or size(*HEAD_DIM) or _head_dim(view, stack, heads)
     if kind is not AttentionKind.UNKNOWN:
         _missing(view, {"num_attention_heads": heads, "head_dim": head_dim})
     norms, kv = matching(stack, QK_TENSORS), kv or (None if latent else size(*KV_HEADS))
@@ -159,7 +161,7 @@ def _softmax(
         heads=heads,
         kv_heads=None if latent else kv or (heads if kind is AttentionKind.MHA else None),
         head_dim=head_dim,
-        v_head_dim=size("v_head_dim"),
+        v_head_dim=None if expanded else size("v_head_dim"),
         kv_lora_rank=own.kv_rank,
         q_lora_rank=own.q_rank,
         qk_rope_head_dim=own.rope,

@@ -33,6 +33,9 @@ LAYER_TYPES: dict[str, AttentionKind | None] = {
     "mlp": None,
     "moe": None,
 }
+#: Model types that store latent projections and cache the keys and values of every head, values padded to the keys.
+#: Source: V 0.18.0 vllm/model_executor/models/minicpm3.py:126; is_deepseek_mla of model_arch_config_convertor.py:212.
+EXPANDED = frozenset({"minicpm3"})
 FULL_TYPES = frozenset({"full_attention", "attention", "global_attention", "f"})
 #: One letter a layer in hybrid_override_pattern: M Mamba, * attention, - MLP, E experts. Source: Nemotron-H.
 PATTERN: dict[str, AttentionKind | None] = {"M": AttentionKind.MAMBA, "-": None, "E": None}
@@ -63,6 +66,8 @@ def layer_kinds(view: ConfigView, tensors: tuple[TensorGroup, ...], layers: int)
 def full_kind(view: ConfigView, tensors: tuple[TensorGroup, ...]) -> AttentionKind:
     """The kind of layers that see every token: latent, sparse latent, or by the number of key heads."""
     stack = decoder_tensors(tensors)
+    if view.text("model_type") in EXPANDED:
+        return AttentionKind.MHA
     if view.size("kv_lora_rank") or matching(stack, LATENT):
         sparse = view.size("index_topk", "index_n_heads") or matching(stack, r"\.indexer\.")
         return AttentionKind.DSA if sparse else AttentionKind.MLA

@@ -218,3 +218,15 @@ def test_delta_layers_are_not_taken_for_mamba_by_their_state_tensors() -> None:
     assert any(group.template.endswith("self_attn.A_log") for group in facts.tensors)
     kinds = {group.kind.value: group.layers for group in classify(facts).attention}
     assert kinds == {"kda": (0,), "mla": (1,)}
+
+
+def test_latents_that_are_expanded_before_the_cache_are_heads_of_their_own() -> None:
+    config = {
+        "model_type": "minicpm3", "architectures": ["MiniCPM3ForCausalLM"], "dtype": "bfloat16", "hidden_size": 2560,
+        "vocab_size": 32, "num_hidden_layers": 1, "num_attention_heads": 40, "num_key_value_heads": 40,
+        "intermediate_size": 8, "q_lora_rank": 768, "kv_lora_rank": 256, "qk_nope_head_dim": 64, "qk_rope_head_dim": 32,
+        "v_head_dim": 64,
+    }  # fmt: skip
+    facts = configured(CheckpointFacts("", "", None, config, ("config.json",), (), False))
+    (group,) = classify(facts).attention
+    assert (group.kind.value, group.heads, group.kv_heads, group.head_dim) == ("mha", 40, 40, 96)
