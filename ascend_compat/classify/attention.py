@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ascend_compat.classify.config import ConfigView
-from ascend_compat.classify.kinds import EXPANDED, HEADS, KV_HEADS, layer_kinds
+from ascend_compat.classify.kinds import HEADS, KV_HEADS, expands, layer_kinds
 from ascend_compat.classify.stored_sizes import heads as stored_heads
 from ascend_compat.classify.stored_sizes import width
 from ascend_compat.classify.tensors import decoder_tensors, header_evidence, layers_of, matching
@@ -145,7 +145,7 @@ def _softmax(
     latent = kind in _LATENT
     heads = size(*HEADS)
     own = _latent_sizes(view, stack) if latent else _Latent(None, size("q_lora_rank"), size("qk_rope_head_dim"))
-    expanded = view.text("model_type") in EXPANDED
+    expanded = expands(view)
     nope = size("qk_nope_head_dim") if latent or expanded else None
     joined = _latent_head(own, nope) if latent or expanded else None
     head_dim = joined if latent else joined or size(*HEAD_DIM) or _head_dim(view, stack, heads)

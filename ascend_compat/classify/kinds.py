@@ -63,10 +63,15 @@ def layer_kinds(view: ConfigView, tensors: tuple[TensorGroup, ...], layers: int)
     return [full] * layers
 
 
+def expands(view: ConfigView) -> bool:
+    """Whether the model's latents are expanded to heads before they are cached."""
+    return any(level.get("model_type") in EXPANDED for _, level in view.levels)
+
+
 def full_kind(view: ConfigView, tensors: tuple[TensorGroup, ...]) -> AttentionKind:
     """The kind of layers that see every token: latent, sparse latent, or by the number of key heads."""
     stack = decoder_tensors(tensors)
-    if view.text("model_type") in EXPANDED:
+    if expands(view):
         return AttentionKind.MHA
     if view.size("kv_lora_rank") or matching(stack, LATENT):
         sparse = view.size("index_topk", "index_n_heads") or matching(stack, r"\.indexer\.")
