@@ -65,7 +65,7 @@ def layer_kinds(view: ConfigView, tensors: tuple[TensorGroup, ...], layers: int)
 
 def expands(view: ConfigView) -> bool:
     """Whether the model's latents are expanded to heads before they are cached."""
-    return any(level.get("model_type") in EXPANDED for _, level in view.levels)
+    return any(str(level.get("model_type")) in EXPANDED for _, level in view.levels)
 
 
 def full_kind(view: ConfigView, tensors: tuple[TensorGroup, ...]) -> AttentionKind:
