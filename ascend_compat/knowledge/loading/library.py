@@ -1,27 +1,21 @@
-"""What loaders use of torch, Python's library and vLLM's process groups, with the meaning it has on one rank."""
+"""What loaders use of torch and vLLM's process groups, with the meaning it has on one rank."""
 
 from __future__ import annotations
 
-import collections
-import itertools
-from collections.abc import Callable
 from typing import Any
 
 from ascend_compat.knowledge.environment import DISTRIBUTED, Parallel
-from ascend_compat.knowledge.evaluate import natives
 from ascend_compat.knowledge.evaluate.values import (
     Class,
-    External,
-    Function,
     Instance,
     Native,
     Raised,
-    Stream,
     Tensor,
     Unknown,
 )
 from ascend_compat.knowledge.loading.configuration import DEFAULTED
-from ascend_compat.knowledge.loading.machine import MEMBERS, MODULE, LoadingMachine
+from ascend_compat.knowledge.loading.machine import LoadingMachine
+from ascend_compat.knowledge.loading.python import Python
 from ascend_compat.knowledge.loading.stand_ins import View, copied, known, opaque
 
 WEIGHT_UTILS = "vllm.model_executor.model_loader.weight_utils"
@@ -38,7 +32,6 @@ PLATFORM: dict[str, Any] = {
        for name in ("cuda", "cuda_alike", "rocm", "cpu", "tpu", "xpu", "hpu", "neuron")},
     "is_out_of_tree": Native("is_out_of_tree", lambda args, keywords, at: True),
 }  # fmt: skip
-Call = Callable[[list[Any], dict[str, Any], str], Any]
 
 
 def library(machine: LoadingMachine) -> dict[str, Any]:
@@ -62,7 +55,7 @@ def library(machine: LoadingMachine) -> dict[str, Any]:
     out["vllm.logger.init_logger"] = _fixed(_logger(machine))
     for name in ("cat", "stack", "concat", "concatenate", "zeros_like", "ones_like", "empty_like", "tensor", "arange"):
         out[f"torch.{name}"] = Native(name, lambda args, keywords, at: opaque(at, *_flat(args)))
-    for name, call in _python(machine).items():
+    for name, call in Python(machine).calls().items():
         out[name] = Native(name, call)
     return out
 
@@ -124,92 +117,3 @@ def _logger(machine: LoadingMachine) -> Instance:
     names = {name: Native(name, warn) for name in ("warning", "warning_once", "error", "exception")}
     names.update({name: Native(name, quiet) for name in ("debug", "debug_once", "info", "info_once")})
     return Instance(None, dict(names), closed=False, label="logger")
-
-
-def _python(machine: LoadingMachine) -> dict[str, Call]:
-    def group(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
-        key = keywords.get("key", args[1] if len(args) > 1 else None)
-        items = list(machine.iterate(args[0], at))
-        keys = [item if key is None else machine.call(key, [item], {}, at) for item in items]
-        unknown = next((part for part in keys if isinstance(part, Unknown)), None)
-        if unknown is not None:
-            return unknown
-        pairs = itertools.groupby(range(len(items)), key=lambda n: keys[n])
-        return Stream([(name, Stream([items[n] for n in members])) for name, members in pairs])
-
-    def chain(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
-        return Stream([item for part in args for item in machine.iterate(part, at)])
-
-    def chained(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
-        return chain(list(machine.iterate(args[0], at)), {}, at)
-
-    def tee(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
-        items = list(machine.iterate(args[0], at))
-        return tuple(Stream(list(items)) for _ in range(args[1] if len(args) > 1 else 2))
-
-    def grouped(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
-        held = args[0] if args and isinstance(args[0], dict) else {}
-
-        def named(more: list[Any], kw: dict[str, Any], where: str) -> Any:
-            pairs: list[Any] = []
-            for key, module in held.items():
-                inner = machine.call(machine.attribute(module, MODULE, where), [], {}, where)
-                pairs.extend((f"{key}.{name}", view) for name, view in machine.iterate(inner, where))
-            return pairs
-
-        return Instance(None, {**held, MODULE: Native(MODULE, named)}, closed=False, label="ModuleDict")
-
-    def static(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
-        made = args[0]
-        if not isinstance(made, Function):
-            return made
-        return Function(made.name, {**made.spec, "kind": "staticmethod"}, made.module, made.scopes)
-
-    def certain(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
-        """``isinstance``: a module whose bases are not all known is of no class that is asked for."""
-        found = natives.builtin(machine, "isinstance").call(args, keywords, at)
-        module = isinstance(args[0], Instance) and MODULE in args[0].names
-        return False if isinstance(found, Unknown) and module else found
-
-    def sliced(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
-        return Stream(list(machine.iterate(args[0], at)))
-
-    def identity(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
-        buffer = args[0].buffer if isinstance(args[0], View) else None
-        return buffer.parameter if buffer is not None else Unknown(at, "the identity of an object")
-
-    def length(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
-        value = args[0]
-        if isinstance(value, Instance) and MEMBERS in value.names:
-            return len(value.names[MEMBERS])
-        return len(value) if isinstance(value, (str, list, tuple, dict, set)) else Unknown(at, "a length")
-
-    def defaulted(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
-        kinds: dict[str, Callable[[], Any]] = {"list": list, "dict": dict, "set": set, "int": int}
-        made = kinds.get(getattr(args[0], "name", "")) if args else None
-        return collections.defaultdict(made) if made else Unknown(at, "a defaultdict")
-
-    def partial(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
-        callee, first, named = args[0], args[1:], dict(keywords)
-        return Native("partial", lambda more, kw, where: machine.call(callee, [*first, *more], {**named, **kw}, where))
-
-    def compiled(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
-        if not args or not isinstance(args[0], str):
-            return Unknown(at, "a regular expression that can't be known")
-        pattern = args[0]
-
-        def method(name: str) -> Native:
-            return Native(
-                name, lambda more, kw, where: machine.call(External(f"re.{name}"), [pattern, *more], kw, where)
-            )
-
-        names = ("match", "search", "fullmatch", "findall", "sub")
-        return Instance(None, {"pattern": pattern, **{name: method(name) for name in names}}, label="pattern")
-
-    return {
-        "re.compile": compiled, "regex.compile": compiled,
-        "torch.nn.ModuleDict": grouped, "staticmethod": static, "isinstance": certain, "itertools.tee": tee,
-        "itertools.groupby": group, "itertools.chain": chain, "itertools.chain.from_iterable": chained,
-        "itertools.islice": sliced, "islice": sliced, "len": length, "collections.defaultdict": defaulted,
-        "functools.partial": partial, "id": identity,
-    }  # fmt: skip
