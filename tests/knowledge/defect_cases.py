@@ -162,7 +162,10 @@ TORCHAIR = Ask(
     release="0.11.0rc0", experts=128, launch=additional(torchair_graph_config={"enabled": True}),
     pack={"additional_config": {"torchair_graph_config": {}}},
 )  # fmt: skip
-W4 = Ask(release="0.19.1rc1", method="modelslim", linear="W4A8_DYNAMIC", description={"group_size": 256})
+W4 = Ask(
+    release="0.19.1rc1", method="modelslim", declared="W4A8_DYNAMIC", linear="W4A8_DYNAMIC",
+    description={"group_size": 256},
+)  # fmt: skip
 NZ = environment(VLLM_ASCEND_ENABLE_NZ="2")
 GATE = Ask(
     release="0.22.1rc1",
