@@ -82,10 +82,12 @@ class Section(Part):
     """A part as one family uses it: the objects of ``config.json`` it reads and what the family changes.
 
     ``config`` are dotted paths tried in order, the empty one being the top level; the section is left out when none is
-    there, or when ``when`` does not hold. ``let``, ``defaults`` and ``texts`` go before those of the part.
+    there, or when ``when`` does not hold. ``let``, ``defaults`` and ``texts`` go before those of the part. A section
+    without a ``part`` is the whole model that the object's own ``model_type`` names, with other ``texts`` where the
+    family of that type has none of its own.
     """
 
-    part: str
+    part: str | None = None
     config: list[str] = [""]
     when: Expression = 1
     let: dict[str, Expression] = Field(default_factory=dict)
@@ -155,7 +157,7 @@ def families() -> dict[str, Family]:
     for name in _files():
         for family in _load(name, FamilyTable).families:
             for section in family.sections:
-                part(section.part)
+                _ = section.part and part(section.part)
             for model_type in family.model_types:
                 if model_type in found:
                     raise RuleError(f"{name}: model_type {model_type!r} already has a family")

@@ -28,6 +28,7 @@ from ascend_compat.errors import CheckpointError
 #: Names of ``torch_dtype`` / ``dtype`` in config.json and the safetensors dtype that stores them.
 _DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
 _DTYPE_FIELDS = ("dtype", "torch_dtype")
+_LEVELS = ("verified", "documented", "inferred")
 #: More layers or experts than any model has; a larger number in config.json is damage.
 _MOST = 65_536
 
@@ -43,7 +44,10 @@ class Table:
         self.config, self.method = config, method
         self.family = family_of(config)
         self.read: dict[str, Any] = {}
-        self.blocks = [list(entries) for section in self.family.sections for entries in self._section(section)]
+        sections = list(_sections(self.family, config))
+        #: How sure the table is: that of the family, or of one inside it that is less so.
+        self.level = max((family.level for family, _ in sections), key=_LEVELS.index, default=self.family.level)
+        self.blocks = [list(entries) for _, section in sections for entries in self._section(section)]
         if not self.blocks:
             named = config.get("architectures")
             raise CheckpointError(
@@ -51,7 +55,7 @@ class Table:
             )
 
     def _section(self, section: Section) -> Iterator[Iterator[Entry]]:
-        blocks, found = part(section.part), levels(self.config, section.config)
+        blocks, found = part(str(section.part)), levels(self.config, section.config)
         if found is None and section is self.family.sections[0]:
             raise CheckpointError(f"config.json lacks {' and '.join(section.config)!r}, which describes the model")
         if found is None:
@@ -95,6 +99,21 @@ def family_of(config: Mapping[str, Any]) -> Family:
     if found is None:
         raise CheckpointError(f"no tensor table for model_type {model_type!r}", "add one under rules/families")
     return found
+
+
+def _sections(family: Family, config: Mapping[str, Any]) -> Iterator[tuple[Family, Section]]:
+    """The sections of a family, each with the family that wrote it: a nested model's stand in the place of its name."""
+    for section in family.sections:
+        if section.part is not None:
+            yield family, section
+            continue
+        path = next((path for path in section.config if levels(config, (path,))), None)
+        if path is None:
+            raise CheckpointError(f"config.json lacks {' and '.join(section.config)!r}, which describes the model")
+        inner = (levels(config, (path,)) or [])[0][1]
+        for owner, own in _sections(family_of(inner), inner):
+            paths = [".".join(filter(None, (path, further))) for further in own.config]
+            yield owner, own.model_copy(update={"config": paths, "texts": {**section.texts, **own.texts}})
 
 
 def levels(config: Mapping[str, Any], paths: Iterable[str]) -> list[Level] | None:

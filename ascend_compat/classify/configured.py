@@ -36,7 +36,7 @@ def configured(facts: CheckpointFacts) -> CheckpointFacts:
     except CheckpointError as error:
         return replace(facts, table=TableNote("", "", missing=str(error)))
     fields = tuple(f"{path} = {short(value)}" for path, value in sorted(table.read.items()))
-    note = TableNote(table.family.source, table.family.level, fields, file=f"rules/families/{table.family.file}")
+    note = TableNote(table.family.source, table.level, fields, file=f"rules/families/{table.family.file}")
     kept = [found for found in facts.problems if found.message.id != "AC115.none"]
     return replace(facts, tensors=tensors, table=note, problems=(*kept, _computed(note)))
 

@@ -47,6 +47,7 @@ def layer_kinds(view: ConfigView, tensors: tuple[TensorGroup, ...], layers: int)
         lambda: _letters(view, layers, full),
         lambda: _compressed(view, layers),
         lambda: _blocks(view, layers, full),
+        lambda: _delta(view, layers, full),
         lambda: _stored(tensors, layers, full),
         lambda: _interval(view, layers, full),
         lambda: _switched(view, layers, full),
@@ -153,6 +154,13 @@ def _without_attention(block: object) -> bool:
     return isinstance(attention, dict) and bool(attention.get("no_op") or attention.get("replace_with_linear"))
 
 
+def _delta(view: ConfigView, layers: int, full: AttentionKind) -> Kinds | None:
+    """Kimi delta attention, whose layers ``linear_attn_config`` counts from 1; its tensors look like Mamba's."""
+    section = view.section("linear_attn_config")
+    delta = {n for n in section.items("kda_layers") if isinstance(n, int)} if section else set()
+    return [AttentionKind.KDA if layer + 1 in delta else full for layer in range(layers)] if delta else None
+
+
 def _stored(tensors: tuple[TensorGroup, ...], layers: int, full: AttentionKind) -> Kinds | None:
     """Recurrent layers seen in the tensors of a model whose configuration lists no layer types."""
     stack = decoder_tensors(tensors)
@@ -180,17 +188,12 @@ def _interval(view: ConfigView, layers: int, full: AttentionKind) -> Kinds | Non
 
 
 def _switched(view: ConfigView, layers: int, full: AttentionKind) -> Kinds | None:
-    """Per-layer switches: block-sparse attention, Kimi-Linear, MiniMax ``attn_type_list`` (1 full, 0 linear)."""
+    """Per-layer switches: block-sparse attention, MiniMax ``attn_type_list`` (1 full, 0 linear)."""
     section = view.section("sparse_attention_config")
     sparse = section.per_layer(layers, "sparse_attention_freq") if section else []
     if any(value == 1 for value in sparse):
         view.unknown["attention"] = "block-sparse attention with its own index keys (sparse_attention_config)"
         return [AttentionKind.BLOCK_SPARSE if value == 1 else full for value in sparse]
-    section = view.section("linear_attn_config")
-    delta = {n for n in section.items("kda_layers") if isinstance(n, int)} if section else set()
-    if delta:  # Kimi-Linear counts layers from 1.
-        view.unknown["attention"] = "Kimi delta attention (linear_attn_config.kda_layers)"
-        return [AttentionKind.KDA if layer + 1 in delta else full for layer in range(layers)]
     switches = view.per_layer(layers, "attn_type_list")
     if switches and any(value != 1 for value in switches):
         view.unknown["attention"] = "linear attention of a kind that attn_type_list does not name"

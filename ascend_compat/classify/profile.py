@@ -14,14 +14,14 @@ from ascend_compat.classify.moe import moe_profile
 from ascend_compat.classify.parameters import parameters
 from ascend_compat.classify.positions import rope
 from ascend_compat.classify.quant.audit import audit
-from ascend_compat.classify.quant.formats import quantization
+from ascend_compat.classify.quant.formats import Quantization, quantization
 from ascend_compat.classify.sources import sources
 from ascend_compat.classify.speculative import mtp_findings, mtp_profile
 from ascend_compat.classify.stored_sizes import dense_width, hidden_size, vocabulary
 from ascend_compat.classify.tensors import decoder_prefix
 from ascend_compat.core.facts import CheckpointFacts
-from ascend_compat.core.finding import Evidence
-from ascend_compat.core.profile import ModelProfile
+from ascend_compat.core.finding import Evidence, Finding
+from ascend_compat.core.profile import ModelProfile, MtpProfile
 
 #: The dense MLP's width; two models keep ``intermediate_size`` for the experts (Llama 4, MiniMax-M3).
 _DENSE = ("intermediate_size_mlp", "dense_intermediate_size", "intermediate_size", "ffn_hidden_size", "n_inner",
@@ -73,12 +73,7 @@ def classify(facts: CheckpointFacts) -> ModelProfile:
         drafter=drafts,
         adapters=lora,
         parameters=parameters(facts, declared.profile, view.unknown),
-        findings=(
-            *moe_findings,
-            *mtp_findings(view, facts, mtp),
-            *shape_findings(view, facts, layers),
-            *audit(facts, declared, mtp),
-        ),
+        findings=(*moe_findings, *_contradictions(view, facts, layers, mtp, declared)),
         evidence=_evidence(view),
     )
     parts = {
@@ -94,6 +89,17 @@ def classify(facts: CheckpointFacts) -> ModelProfile:
     }
     said = sources(view, facts.tensors, {name: found for name, found in parts.items() if found})
     return _with_unknown(replace(profile, sources=said), view, dict(declared.reasons))
+
+
+def _contradictions(
+    view: ConfigView, facts: CheckpointFacts, layers: int | None, mtp: MtpProfile | None, declared: Quantization
+) -> tuple[Finding, ...]:
+    """Where the tensors say something else than the configuration."""
+    return (
+        *mtp_findings(view, facts, mtp),
+        *shape_findings(view, facts, layers),
+        *audit(facts, declared, mtp),
+    )
 
 
 def _with_unknown(profile: ModelProfile, view: ConfigView, reasons: dict[str, str]) -> ModelProfile:

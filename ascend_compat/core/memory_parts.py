@@ -48,7 +48,10 @@ class RankPart(Part):
 
 
 class KvPart(Part):
-    """KV capacity of one data-parallel rank; ``tokens`` is ``requests * max_model_len`` and depends on it."""
+    """KV capacity of one data-parallel rank; ``tokens`` is ``requests * max_model_len`` and depends on it.
+
+    ``logged_tokens`` is what the engine of the release prints as "GPU KV cache size".
+    """
 
     bytes_per_token: int
     block_size: int
@@ -58,6 +61,7 @@ class KvPart(Part):
     requests: int
     tokens: int
     max_model_len: int
+    logged_tokens: int = 0
 
 
 class TriedRow(Part):

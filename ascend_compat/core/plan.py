@@ -64,8 +64,8 @@ class KvPlan:
     """KV capacity of one data-parallel rank.
 
     ``pages`` is the number of blocks of the release; ``block_size`` their tokens; ``requests`` concurrent requests of
-    ``max_model_len``; ``tokens = requests * max_model_len`` depends on it. ``copies`` is how many times the release
-    allocates what it planned.
+    ``max_model_len``; ``tokens = requests * max_model_len`` depends on it. ``logged_tokens`` is the number the engine
+    prints as "GPU KV cache size". ``copies`` is how many times the release allocates what it planned.
     """
 
     bytes_per_token: int
@@ -76,6 +76,7 @@ class KvPlan:
     requests: int
     tokens: int
     max_model_len: int
+    logged_tokens: int
     copies: int = 1
 
 

@@ -151,7 +151,6 @@ class Facts:
             "launch.eager": (launch.enforce_eager,),
             "launch.graphs": _graphs(launch),
             "launch.prefix_caching": _values(launch.enable_prefix_caching),
-            "launch.environment_off": tuple(n for n, value in (launch.environment or {}).items() if value in _OFF),
             "launch.environment": tuple(_variables(launch.environment or {})),
             "launch.flag": tuple(_flags({**_sizes(launch), **(launch.flags or {})})),
         }
@@ -193,8 +192,9 @@ def _keys(config: Mapping[str, Any], prefix: str = "") -> Iterable[str]:
 
 def _variables(given: Mapping[str, str]) -> Iterable[str]:
     for name, value in given.items():
+        yield f"{name}={value}"
         if value not in _OFF:
-            yield from (name, f"{name}={value}")
+            yield name
 
 
 def _graphs(launch: LaunchProfile) -> Fact:

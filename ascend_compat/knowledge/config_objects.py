@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from ascend_compat.knowledge.config_attributes import renamed
 from ascend_compat.knowledge.environment import Environment
 from ascend_compat.knowledge.evaluate.machine import Machine
 from ascend_compat.knowledge.evaluate.values import Class, External, Instance, Native, Unknown
@@ -17,7 +18,7 @@ CONVERTOR = ("vllm.transformers_utils.model_arch_config_convertor", "ModelArchCo
 
 def model_config(environment: Environment, cls: Class | None, dtype: External) -> Instance:
     """The engine's ``ModelConfig`` as it is before its quantization is verified."""
-    config = copy.deepcopy(dict(environment.config))
+    config = copy.deepcopy(dict(renamed(environment.config)))
     hf_config = record(config, "hf_config")
     architectures = {**architecture(config), "quantization_config": quantization_config(config)}
     names = {

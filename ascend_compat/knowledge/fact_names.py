@@ -45,8 +45,7 @@ FACTS: Mapping[str, str] = {
     "launch.eager": "`--enforce-eager`",
     "launch.graphs": "`cudagraph_mode` of `--compilation-config`; `NONE` with `--enforce-eager`",
     "launch.prefix_caching": "whether prefix caching was switched on or off",
-    "launch.environment": "variables that are set and not empty, 0 or false, also as `NAME=value`",
-    "launch.environment_off": "variables that are set to nothing, 0 or false",
+    "launch.environment": "variables that are set: `NAME=value`, and `NAME` where the value is not empty, 0 or false",
     "launch.flag": "other flags, each as `--name` and, with a value, also as `--name=value`",
 }
 #: Beginnings of fact names whose rest is a key of its own.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from ascend_compat.knowledge.rope import with_rope
+from ascend_compat.knowledge.config_attributes import attributes
 
 
 class Unknown(Exception):
@@ -63,7 +63,7 @@ class Values:
 
     def __init__(self, config: Mapping[str, Any] | None, text_config: Mapping[str, Any] | None = None) -> None:
         self.names = {
-            name: with_rope(part)
+            name: attributes(part)
             for name, part in (("config", config), ("text_config", text_config))
             if part is not None
         }
@@ -169,7 +169,7 @@ class Values:
 
 def part(value: Any) -> Any:
     """A part of a configuration as vLLM reads it."""
-    return with_rope(value) if isinstance(value, Mapping) else value
+    return attributes(value) if isinstance(value, Mapping) else value
 
 
 _NODES: dict[type, Callable[[Any, Any], Any]] = {

@@ -56,7 +56,9 @@ def operator_findings(
             yield _blocker("AC224", use, target, exception=use.name, text=use.note)
     kernels = [use for use in certain if use.kind in KERNELS]
     if walked.has_triton:
-        yield from _kernels("AC225", [k for k in kernels if k.kind == "triton" and not adopted(k)], target)
+        unshown = [use for use in uses if use.kind == "triton" and not adopted(use)]
+        shown = [use for use in unshown if use.certain]
+        yield from _kernels("AC225", shown or [use for use in unshown if use.by_config], target)
     else:
         yield from _kernels("AC223", kernels, target)
     yield from _complex([use for use in certain if use.kind == "dtype"], target)
@@ -126,13 +128,16 @@ def _kernels(code: str, kernels: list[Use], target: Target) -> Iterator[Finding]
     first = kernels[0]
     names = list(dict.fromkeys(_short(use.name) for use in kernels))
     listed = ", ".join(names[:LISTED]) + (" ..." if len(names) > LISTED else "")
-    blocks = code == "AC223"
+    blocks, hangs = code == "AC223", not first.certain
     params = {**_params(first, target), "kernels": listed, "count": len(names)}
+    variant = f"{code}.open" if hangs else code
+    if hangs:
+        params["guard"] = first.open[0]
     evidence = tuple(dict.fromkeys(e for use in kernels[:LISTED] for e in _evidence(use)))
     yield Finding(
         code, Severity.BLOCKER if blocks else Severity.WARNING,
-        Effect.FAILS_AT_STARTUP if blocks else Effect.FAILS_AT_REQUEST, Basis.SOURCE, names[0], Message(code, params),
-        evidence, None, tuple(name for _, name in first.steps),
+        Effect.FAILS_AT_STARTUP if blocks else Effect.FAILS_AT_REQUEST, Basis.SOURCE, names[0],
+        Message(variant, params), evidence, None, tuple(name for _, name in first.steps), undetermined=hangs,
     )  # fmt: skip
 
 

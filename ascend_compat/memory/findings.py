@@ -53,7 +53,8 @@ def _way_out(plan: MemoryPlan) -> Message | None:
     """The layout that fits, and the flags with which the studied one would."""
     if plan.fix is None:
         return _remedy("AC401.remedy", plan.minimum)
-    cards = _remedy("AC401.fix_or_cards", plan.minimum)
+    other = plan.minimum if plan.studied is not None and plan.minimum != plan.studied.layout else None
+    cards = _remedy("AC401.fix_or_cards", other)
     return plan.fix if cards is None else Message(cards.id, {**cards.params, **plan.fix.params})
 
 

@@ -173,7 +173,7 @@ def plan_kv(case: Case, kinds: list[PageKind], available: int) -> KvPlan:
     """
     length = case.max_model_len
     if not kinds:
-        return KvPlan(0, case.block_size, 0, 0, 0, case.num_seqs, case.num_seqs * length, length)
+        return KvPlan(0, case.block_size, 0, 0, 0, case.num_seqs, case.num_seqs * length, length, 0)
     if len({kind.slots for kind in kinds}) == 1:
         page, per_request = sum(kind.layers * kind.page_bytes for kind in kinds), kinds[0].request_pages
     else:
@@ -185,13 +185,31 @@ def plan_kv(case: Case, kinds: list[PageKind], available: int) -> KvPlan:
     tokens = min((kind.page_tokens for kind in kinds if not kind.recurrent), default=case.block_size)
     per_token = sum(kind.layers * kind.token_bytes for kind in kinds)
     return KvPlan(
-        per_token, tokens, page, pages, per_request, requests, requests * length, length, _copies(case, kinds)
-    )
+        per_token, tokens, page, pages, per_request, requests, requests * length, length,
+        logged_tokens(case, pages, per_request, tokens, _groups(kinds, case)), _copies(case, kinds),
+    )  # fmt: skip
+
+
+def logged_tokens(case: Case, pages: int, per_request: int, block: int, groups: int) -> int:
+    """The engine's "GPU KV cache size" in tokens: by blocks a group, later by requests of ``max_model_len``.
+
+    Source: V 0.18.0 vllm/v1/core/kv_cache_utils.py:1299, V 0.20.2 :1706.
+    """
+    if case.switch("kv_log_by_request"):
+        return pages * case.max_model_len // per_request if per_request else 0
+    return pages // groups * block * (case.launch.dcp or 1) * (case.launch.pcp or 1)
+
+
+def _groups(kinds: list[PageKind], case: Case) -> int:
+    """KV cache groups of the engine: layers of one kind, or of kinds with the same blocks, are one."""
+    if len({kind.slots for kind in kinds}) == 1:
+        return 1
+    size = group_size(case, kinds)
+    return sum(cdiv(kind.layers, size) for kind in kinds)
 
 
 def _copies(case: Case, kinds: list[PageKind]) -> int:
     """How often the planned cache is allocated: a switch of the release, for models with recurrent layers."""
     if not any(kind.recurrent for kind in kinds):
         return 1
-    size = group_size(case, kinds)
-    return int(case.switch("hybrid_kv_copies")) or sum(cdiv(kind.layers, size) for kind in kinds)
+    return int(case.switch("hybrid_kv_copies")) or _groups(kinds, case)

@@ -55,7 +55,8 @@ def compressed_plan(case: Case, layers: range, draft: bool, room: int) -> KvPlan
     pages = max(0, room) // block
     requests = pages // per_request
     per_token = sum(count * sizes.page // (sizes.tokens * ratio) for ratio, count in ratios.items())
-    return KvPlan(per_token, sizes.tokens, block, pages, per_request, requests, requests * length, length)
+    logged = pages * length // per_request
+    return KvPlan(per_token, sizes.tokens, block, pages, per_request, requests, requests * length, length, logged)
 
 
 def _sizes(case: Case, groups: list[AttentionGroup]) -> Sizes | None:

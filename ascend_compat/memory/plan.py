@@ -18,7 +18,7 @@ from ascend_compat.memory.calibrate import calibrate
 from ascend_compat.memory.case import RULE_FILE, Case, make_case
 from ascend_compat.memory.classes import Classes
 from ascend_compat.memory.communication import BUFFER, asked_buffer_mib, buffer_mib, needed_buffer_mib
-from ascend_compat.memory.fixes import fix
+from ascend_compat.memory.fixes import TOO_LARGE_A_SHARE, fitting, fix
 from ascend_compat.memory.overhead import chunk_bytes
 from ascend_compat.memory.pieces import UNRECOGNISED, Piece, make_pieces
 from ascend_compat.memory.rules import LAYOUTS_FILE, MemoryRules
@@ -55,6 +55,8 @@ def plan_case(case: Case, published: Sequence[Published] = ()) -> MemoryPlan:
     if case.launch.calibration is not None:
         case = calibrate(case, pieces, asked or make_layout(case, 1, 1, 1, False))
     found = search(case, pieces, published)
+    if asked is None:
+        found = with_smaller_share(case, pieces, found)
     studied = judge(case, pieces, asked) if asked else found.best
     stage = worst_stage(case, pieces, studied.layout) if studied and studied.rank else None
     longest = longest_context(case, studied.layout, stage) if studied and stage else None
@@ -69,6 +71,20 @@ def plan_case(case: Case, published: Sequence[Published] = ()) -> MemoryPlan:
         (*case.unknown, *_doubts(case, pieces, studied, stage)), longest, _environment(case, found, studied),
         fix(case, pieces, studied, stage),
     )  # fmt: skip
+
+
+def with_smaller_share(case: Case, pieces: Sequence[Piece], found: Found) -> Found:
+    """The search, ended at the first layout that only a smaller share of the device than the default lets start.
+
+    Such a layout stays refused, with that flag as its remedy: more cards would only buy off a default.
+    """
+    for number, attempt in enumerate(found.tried):
+        failure = attempt.first_failure
+        if failure is not None and failure.id in TOO_LARGE_A_SHARE and attempt.rank is not None:
+            other = fitting(case, pieces, attempt, worst_stage(case, pieces, attempt.layout))
+            if other is not None:
+                return Found(attempt, search(other, pieces).recommended, found.tried[: number + 1])
+    return found
 
 
 def _environment(case: Case, found: Found, studied: Attempt | None) -> tuple[tuple[str, str], ...]:

@@ -71,6 +71,24 @@ def test_description_decides_what_is_quantized() -> None:
     assert found["model.layers.0.mlp.down_proj.weight"] == ("BF16", (8, 6))
 
 
+def test_totals_of_published_checkpoints_without_a_public_implementation() -> None:
+    """Elements that the pages of the repositories state: DeepSeek-OCR 3,336,106,240."""
+    language = {
+        "hidden_size": 1280, "num_hidden_layers": 12, "num_attention_heads": 10, "num_key_value_heads": 10,
+        "intermediate_size": 6848, "moe_intermediate_size": 896, "n_routed_experts": 64, "n_shared_experts": 2,
+        "first_k_dense_replace": 1, "vocab_size": 129280, "kv_lora_rank": None, "q_lora_rank": None,
+    }  # fmt: skip
+    config = {
+        "model_type": "deepseek_vl_v2", "architectures": ["DeepseekOCRForCausalLM"], "torch_dtype": "bfloat16",
+        "language_config": language,
+        "projector_config": {"input_dim": 2048, "n_embed": 1280, "projector_type": "linear"},
+    }  # fmt: skip
+    assert sum(prod(spec.shape) for spec in named_tensors(config)) == 3_336_106_240
+    with pytest.raises(CheckpointError, match="does not describe"):
+        next(named_tensors({**config, "architectures": ["DeepseekVLV2ForCausalLM"],
+                            "projector_config": {"projector_type": "downsample_mlp_gelu"}}))  # fmt: skip
+
+
 def test_linear_modules_are_those_with_a_weight_matrix() -> None:
     modules = list(Table(GLM).linear_modules())
     assert len(modules) == len(set(modules)) == 1 + 2 * 4 + 3 + 1 + 3 + 6

@@ -204,3 +204,17 @@ def test_no_configuration_makes_it_raise(model_type: str, fields: dict[str, Any]
     found = configured(facts(config))
     assert found.tensors or (found.table is not None and found.table.missing)
     classify(found)
+
+
+def test_delta_layers_are_not_taken_for_mamba_by_their_state_tensors() -> None:
+    config = {
+        "model_type": "kimi_linear", "architectures": ["KimiLinearForCausalLM"], "dtype": "bfloat16",
+        "hidden_size": 64, "vocab_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 8,
+        "kv_lora_rank": 8, "qk_nope_head_dim": 4, "qk_rope_head_dim": 2, "v_head_dim": 4,
+        "linear_attn_config": {"kda_layers": [1], "full_attn_layers": [2], "num_heads": 2, "head_dim": 16,
+                               "short_conv_kernel_size": 4},
+    }  # fmt: skip
+    facts = configured(CheckpointFacts("", "", None, config, ("config.json",), (), False))
+    assert any(group.template.endswith("self_attn.A_log") for group in facts.tensors)
+    kinds = {group.kind.value: group.layers for group in classify(facts).attention}
+    assert kinds == {"kda": (0,), "mla": (1,)}

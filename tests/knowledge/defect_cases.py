@@ -153,6 +153,7 @@ TORCHAIR = Ask(
     release="0.11.0rc0", experts=128, launch=additional(torchair_graph_config={"enabled": True}),
     pack={"additional_config": {"torchair_graph_config": {}}},
 )  # fmt: skip
+W4 = Ask(release="0.19.1rc1", method="modelslim", linear="W4A8_DYNAMIC", description={"group_size": 256})
 NZ = environment(VLLM_ASCEND_ENABLE_NZ="2")
 GATE = Ask(
     release="0.22.1rc1",
@@ -164,6 +165,10 @@ GATE = Ask(
 #: Defect id: a question it answers, and one like it that it does not.
 CASES: dict[str, tuple[Ask, Ask]] = {
     "mla-quantized-kv-b-proj": (MLA, MLA.but(quantized=SLIM.quantized)),
+    "hybrid-mla-block-size": (
+        Ask(release="0.13.0rc1", attention=("kda", "mla")),
+        Ask(release="0.13.0rc1", attention=("gdn", "gqa")),
+    ),
     "encoder-attention-varlen": (
         Ask(release="0.20.2rc1", attention=("encoder-only",)),
         Ask(release="0.18.0", attention=("encoder-only",)),
@@ -221,6 +226,7 @@ CASES: dict[str, tuple[Ask, Ask]] = {
     "minimax-m2-late-reduce": (MINIMAX.but(release="0.21.0rc1"), MINIMAX.but(release="0.23.0")),
     "moe-gating-128-experts": (Ask(release="0.12.0rc1", experts=128), Ask(release="0.12.0rc1", experts=256)),
     "nz-single-line": (GATE.but(launch=NZ), GATE.but(launch=environment(VLLM_ASCEND_ENABLE_NZ="1"))),
+    "w4a8-group-in-nz": (W4, W4.but(launch=environment(VLLM_ASCEND_ENABLE_NZ="0"))),
     "310p-nz-single-line": (GATE.but(soc="310P"), GATE.but(soc="310P", release="0.23.0")),
     "fused-mc2-not-on-a2": (
         Ask(launch=environment(VLLM_ASCEND_ENABLE_FUSED_MC2="1")),

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ascend_compat.knowledge.config_attributes import with_rope
 from ascend_compat.knowledge.guard_values import Unknown, Values
-from ascend_compat.knowledge.rope import with_rope
 from ascend_compat.knowledge.walked import holds, text_part
 
 CONFIG: dict[str, Any] = {
@@ -108,3 +108,9 @@ def test_any_configuration_is_read(value: Any) -> None:
         "len(config.text_config) > 1",
     ):
         assert holds([(text, "C", True)], values)[0] in (True, False, None)
+
+
+def test_a_language_model_under_another_name_is_the_text_config() -> None:
+    values = Values({"llm_config": {"hidden_size": 8}})
+    assert values.test("config.text_config.hidden_size == 8")
+    assert Values({"text_config": {"a": 1}, "llm_config": {"a": 2}}).test("config.text_config.a == 1")

@@ -92,6 +92,15 @@ def test_an_undecided_guard_is_named_and_does_not_block() -> None:
     assert item.message.params["guard"] == "context.fast"
 
 
+def test_a_kernel_behind_a_test_of_the_configuration_that_nobody_can_evaluate_is_named() -> None:
+    guarded = {"guards": [["C", "config.is_delta_layer()"]], "signed": [1]}
+    (item,) = findings(section(thing("triton", KERNEL), **guarded))
+    assert (item.code, item.severity, item.undetermined) == ("AC225", Severity.WARNING, True)
+    assert item.message.id == "AC225.open"
+    assert item.message.params["guard"] == "config.is_delta_layer()"
+    assert codes(section(thing("triton", KERNEL), guards=[["U", "context.fast"]], signed=[1])) in ([], HOLLOW)
+
+
 def test_a_guard_that_config_json_excludes_leaves_nothing() -> None:
     assert codes(section(thing("cuda", OP), guards=[["C", "config.hidden_size == 1"]], signed=[1])) == HOLLOW
     assert codes(section(thing("cuda", OP), guards=[["C", "config.hidden_size == 1"]], signed=[-1]))[0][0] == "AC221"

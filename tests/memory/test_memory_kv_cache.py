@@ -11,6 +11,8 @@ from ascend_compat.core.plan import Attempt
 from ascend_compat.core.profile import AttentionGroup, AttentionKind
 from ascend_compat.core.target import Target
 from ascend_compat.core.units import GIB
+from ascend_compat.core.verdict import Severity
+from ascend_compat.memory.findings import memory_findings
 from ascend_compat.memory.plan import make_plan
 
 
@@ -61,6 +63,17 @@ def test_hybrid_pages_to_the_last_request() -> None:
     assert (kv.pages, kv.pages_per_request, kv.requests, kv.tokens) == (3660, 4, 915, 468_480)
 
 
+@pytest.mark.parametrize(
+    ("release", "vllm", "tokens"), [("0.18.0", "0.18.0", 936_960), ("0.20.2rc1", "0.20.2", 468_480)]
+)
+def test_the_engine_logs_blocks_of_a_group_and_later_requests(release: str, vllm: str, tokens: int) -> None:
+    """3,660 blocks in four groups: 915 x 1,024 tokens, or 915 requests of 512."""
+    options = {"tp": 1, "max_model_len": 512, "enforce_eager": True, "kv_cache_memory_bytes": int(43.65 * GIB)}
+    kv = studied(qwen35(), target(release=release, vllm=vllm), **options).kv
+    assert kv is not None and kv.pages == 3660
+    assert kv.logged_tokens == tokens
+
+
 @pytest.mark.parametrize(("release", "copies"), [("0.11.0", 4), ("0.13.0", 2), ("0.18.0", 1)])
 def test_hybrid_cache_was_planned_once_and_allocated_several_times(release: str, copies: int) -> None:
     """0.11 made a tensor for each of the four layers that share one, 0.13 one for the states and one for the keys."""
@@ -71,6 +84,22 @@ def test_hybrid_cache_was_planned_once_and_allocated_several_times(release: str,
         assert attempt.kv.page_bytes == 6 * (2_134_016 if release == "0.18.0" else 640 * 2048)
     assert narrow.fits
     assert (wide.first_failure.id if wide.first_failure else None) == (None if copies == 1 else "AC401.copies")
+
+
+@pytest.mark.parametrize("release", ["0.11.0", "0.13.0"])
+def test_a_share_that_is_too_large_is_a_flag_and_not_a_reason_for_more_cards(release: str) -> None:
+    on = target(release=release, vllm=release)
+    plan = make_plan(*qwen35(), on, launch(max_model_len=512), rules(), {})
+    assert plan.minimum is not None and plan.minimum.npus == 1
+    assert plan.studied is not None and plan.studied.first_failure is not None
+    assert plan.studied.first_failure.id == "AC401.copies"
+    assert [attempt.layout.npus for attempt in plan.tried] == [1]
+    found = [f for f in memory_findings(plan, on, launch()) if f.severity is Severity.BLOCKER]
+    assert [(f.code, f.conditional) for f in found] == [("AC401", True)]
+    flags = found[0].remedy.params["flags"] if found[0].remedy else ""
+    share = float(str(flags).removeprefix("--gpu-memory-utilization "))
+    again = make_plan(*qwen35(), on, launch(max_model_len=512, gpu_memory_utilization=share), rules(), {})
+    assert again.studied is not None and again.studied.fits and again.studied.layout == plan.minimum
 
 
 def test_hybrid_that_does_not_align_fails_at_start() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ascend_compat.core.profile import ModelProfile
+from ascend_compat.knowledge.config_attributes import renamed
 from ascend_compat.knowledge.evaluate.values import External, Instance, Native, Unknown
 
 #: Labels of records whose missing attributes may have a default outside config.json.
@@ -15,7 +16,7 @@ NESTED = (
     ("vision", ("vision_config", "vit_config")),
     ("visual", ("vision_config",)),
     ("audio", ("audio_config",)),
-    ("language_model", ("text_config", "llm_config", "language_config", "thinker_config")),
+    ("language_model", ("text_config", "language_config", "thinker_config")),
 )
 
 
@@ -25,7 +26,7 @@ def hf_config(config: Mapping[str, Any], profile: ModelProfile) -> Instance:
     ``getattr`` with a default gives the default for what the file leaves out; asking without one is unknown, since
     the configuration class may have its own.
     """
-    made = _record(config)
+    made = _record(renamed(config))
     text = _text(made)
     for owner in (made, text):
         owner.names.setdefault("tie_word_embeddings", profile.tied_embeddings)
@@ -47,7 +48,7 @@ def nested_config(made: Instance, path: str) -> Instance:
 
 
 def _text(made: Instance) -> Instance:
-    for key in ("text_config", "llm_config", "language_config"):
+    for key in ("text_config", "language_config"):
         if isinstance(made.names.get(key), Instance):
             found: Instance = made.names[key]
             return found

@@ -76,6 +76,7 @@ def capacity(view: View) -> Table:
         ("max_model_len", number(kv.max_model_len)),
         ("requests", number(kv.requests)),
         ("tokens", number(kv.tokens)),
+        ("logged_tokens", number(kv.logged_tokens)),
     ]
     return view.table("part value", [(plain(view.word(f"kv.{name}")), plain(value)) for name, value in rows])
 
