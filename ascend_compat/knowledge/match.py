@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -83,7 +84,9 @@ def match(
         tree.attribute("packed_modules_mapping") or {}, weights_mapper(mapper) if mapper else None
     )
     for bucket, layers in asked:
-        out.groups.append(_group(replay, bucket, layers, facts, profile, pack))
+        nested = tree.nested(bucket.leaf.path)
+        with replay.inside(*nested) if nested is not None else nullcontext():
+            out.groups.append(_group(replay, bucket, layers, facts, profile, pack))
         if enough is not None and enough(out):
             return out
     out.cache = ask_cache(replay, tree, profile) if startup.config is not None else None
