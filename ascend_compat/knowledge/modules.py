@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ascend_compat.knowledge.config_attributes import renamed
 from ascend_compat.core.class_names import full, place, shorten
+from ascend_compat.knowledge.config_attributes import renamed
 
 DEPTH = 14
 #: Packages whose classes are models; one of them without children builds nothing.
