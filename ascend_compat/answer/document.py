@@ -175,6 +175,7 @@ def rank_part(rank: RankMemory | None) -> doc.RankPart | None:
         device=rank.device,
         load_peak=rank.load_peak,
         unprofiled=rank.unprofiled,
+        graph_inside=rank.graph_inside,
         estimates=[
             EstimatePart(**{name: getattr(part, name) for name in EstimatePart.model_fields}) for part in rank.estimates
         ],

@@ -17,6 +17,7 @@ from ascend_compat.core.target import LaunchProfile, Soc, Target
 from ascend_compat.core.verdict import Effect, Severity, Verdict
 from ascend_compat.knowledge.claims import claim_findings
 from ascend_compat.knowledge.condition_facts import Facts
+from ascend_compat.knowledge.conversion import as_served
 from ascend_compat.knowledge.defects import defect_findings
 from ascend_compat.knowledge.draft_findings import draft_findings
 from ascend_compat.knowledge.findings import graph_findings
@@ -97,6 +98,7 @@ def judge(
 ) -> Judgement:
     """Run every stage that follows the reading of the checkpoint; ``brief``, loaders only where they can decide."""
     target = make_target(pack, soc)
+    facts, profile = as_served(pack, facts, profile, target.vllm)
     shared = shared or Shared(rules)
     found = shared.match(pack, facts, profile, target, launch)
     known = published_layouts(pack, facts.spec, soc.device_type)
@@ -113,6 +115,7 @@ def attempt(
 ) -> Judgement | Refusal:
     """As :func:`judge`, but the first module that blocks ends it: before other modules and the memory plan."""
     target = make_target(pack, soc)
+    facts, profile = as_served(pack, facts, profile, target.vllm)
 
     def blockers(found: Match) -> tuple[Finding, ...]:
         graph = build_graph(pack, shared.rules, facts, profile, target, found)

@@ -32,7 +32,11 @@ class EstimatePart(Part):
 
 
 class RankPart(Part):
-    """Bytes on the worst rank. ``total`` is weights + activation + non_torch; ``kv_cache`` what the budget leaves."""
+    """Bytes on the worst rank. ``total`` is what the budget holds before ``kv_cache``, which is what it leaves.
+
+    That is weights, activation, non_torch and, on a release that measures its graphs, ``graph_inside``; ``graph`` lies
+    outside.
+    """
 
     weights: int
     kv_cache: int
@@ -44,6 +48,7 @@ class RankPart(Part):
     device: int
     load_peak: int = 0
     unprofiled: int = 0
+    graph_inside: int = 0
     estimates: list[EstimatePart] = Field(default_factory=list)
 
 

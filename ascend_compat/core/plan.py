@@ -37,7 +37,8 @@ class RankMemory:
     """Bytes on the worst rank, estimated parts at their likely value.
 
     ``budget`` is ``gpu_memory_utilization * device memory``; ``kv_cache`` is what is left for KV (negative when weights
-    and overheads alone exceed the budget); ``graph`` lies outside the budget. ``load_peak`` is what the weights take
+    and overheads alone exceed the budget); ``graph`` lies outside the budget, ``graph_inside`` is what a release that
+    measures its graphs keeps free for them within it. ``load_peak`` is what the weights take
     while they are loaded, ``unprofiled`` what start-up does not measure beside graphs; ``estimates`` gives the range of
     activation, non-torch and graph memory.
     """
@@ -52,11 +53,12 @@ class RankMemory:
     load_peak: int = 0
     unprofiled: int = 0
     estimates: tuple[Estimate, ...] = ()
+    graph_inside: int = 0
 
     @property
     def total(self) -> int:
-        """Weights, activation and non-torch memory: what the budget has to hold before any KV cache."""
-        return self.weights + self.activation + self.non_torch
+        """Weights, activation, non-torch memory and graphs within: what the budget has to hold before any KV cache."""
+        return self.weights + self.activation + self.non_torch + self.graph_inside
 
 
 @dataclass(frozen=True, slots=True)

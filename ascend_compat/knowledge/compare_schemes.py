@@ -77,7 +77,7 @@ def opened(pack: Mapping[str, Any], device: str, values: Mapping[str, Any], dtyp
         files={},
         dtype=dtype,
         vllm_version=pack.get("release", {}).get("vllm"),
-        values={**variables(pack), **values},
+        values={**variables(pack, {}), **values},
     )
     replay = Replay(pack.get("code", {}), environment)
     replay.vllm_config.names["quant_config"] = Instance(None, {"quant_description": {}}, closed=False)

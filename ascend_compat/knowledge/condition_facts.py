@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,9 @@ from ascend_compat.core.plan import Layout
 from ascend_compat.core.profile import AttentionKind, ModelProfile
 from ascend_compat.core.target import LaunchProfile, Target
 from ascend_compat.knowledge.conditions import Fact
+from ascend_compat.knowledge.conversion import pools
 from ascend_compat.knowledge.fact_names import FACTS
+from ascend_compat.knowledge.lora import narrow
 from ascend_compat.knowledge.matched import Match
 from ascend_compat.knowledge.modules import MOE
 from ascend_compat.knowledge.single_lines import single_lines
@@ -76,6 +79,8 @@ class Facts:
             "moe": (profile.moe is not None,),
             "moe.experts": (profile.moe.routed,) if profile.moe else (),
             "mtp": (profile.mtp is not None and profile.mtp.present,) if self._known else None,
+            "pooling": (pools(self.pack, self.checkpoint, profile, self.launch),),
+            "lora.narrow": narrow(self.checkpoint, profile, self.match, self.launch, tp),
             "linear.single": single_lines(self.checkpoint, profile, self.match, tp),
             "mtp.float": (any(item.code == "AC327" for item in profile.findings),),
         }
@@ -144,6 +149,8 @@ class Facts:
             "launch.speculative_tokens": _values(asked.get("num_speculative_tokens")),
             "launch.additional_config": _unique(_keys(launch.additional_config or {})),
             "launch.eager": (launch.enforce_eager,),
+            "launch.graphs": _graphs(launch),
+            "launch.prefix_caching": _values(launch.enable_prefix_caching),
             "launch.environment": tuple(_variables(launch.environment or {})),
             "launch.flag": tuple(_flags({**_sizes(launch), **(launch.flags or {})})),
         }
@@ -188,6 +195,18 @@ def _variables(given: Mapping[str, str]) -> Iterable[str]:
         yield f"{name}={value}"
         if value not in _OFF:
             yield name
+
+
+def _graphs(launch: LaunchProfile) -> Fact:
+    """The graph mode that was asked for; eager execution has none."""
+    if launch.enforce_eager:
+        return ("NONE",)
+    given = (launch.flags or {}).get("--compilation-config")
+    try:
+        parsed = json.loads(given) if isinstance(given, str) else None
+    except json.JSONDecodeError:
+        return None
+    return _values(parsed.get("cudagraph_mode")) if isinstance(parsed, Mapping) else ()
 
 
 def _sizes(launch: LaunchProfile) -> dict[str, int]:

@@ -69,6 +69,7 @@ class Environment:
     model_path: str = "/model"
     additional_config: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def externals(self) -> dict[str, Any]:
         """Dotted names outside the trees to values."""
@@ -87,6 +88,8 @@ class Environment:
             "os.path.basename": Native("basename", lambda args, keywords, at: str(args[0]).rpartition("/")[2]),
             "glob.glob": Native("glob", lambda args, keywords, at: self._glob()),
             **self.parallel.groups(),
+            "os.getenv": Native("getenv", self._variable),
+            "os.environ.get": Native("get", self._variable),
             "open": Native("open", lambda args, keywords, at: args[0]),
             "json.load": Native("load", self._load),
             "vllm.model_executor.utils.set_weight_attrs": Native("set_weight_attrs", _set_attributes),
@@ -94,6 +97,12 @@ class Environment:
             "packaging.version.parse": Native("parse", _version),
             **({"vllm.__version__": self.vllm_version} if self.vllm_version else {}),
         }
+
+    def _variable(self, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        """What the launch sets a variable to, else what the caller falls back on."""
+        if not args or not isinstance(args[0], str):
+            return Unknown(at, "a variable whose name can't be known")
+        return self.variables.get(args[0], args[1] if len(args) > 1 else keywords.get("default"))
 
     def _path(self, args: list[Any], at: str) -> Any:
         if args and isinstance(args[0], Instance):

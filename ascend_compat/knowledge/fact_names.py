@@ -17,6 +17,8 @@ FACTS: Mapping[str, str] = {
     "attention.heads_per_rank": "query heads on one tensor-parallel rank of the layout under study",
     "moe": "whether there are routed experts",
     "moe.experts": "routed experts of a layer",
+    "pooling": "whether the model is served for its pooled output: by `--runner`, `--task`, or its architecture",
+    "lora.narrow": "last name of modules split over ranks with an output narrower than `--max-lora-rank`",
     "linear.single": "last name of float linear modules whose weight is one row or one column on a rank",
     "mtp": "whether MTP tensors are in the checkpoint",
     "mtp.float": "whether the MTP layers of a quantized checkpoint are stored in float",
@@ -41,6 +43,8 @@ FACTS: Mapping[str, str] = {
     "launch.speculative_tokens": "`num_speculative_tokens` that was asked for",
     "launch.additional_config": "additional-config keys set and not false, nested with dots, also as `key=value`",
     "launch.eager": "`--enforce-eager`",
+    "launch.graphs": "`cudagraph_mode` of `--compilation-config`; `NONE` with `--enforce-eager`",
+    "launch.prefix_caching": "whether prefix caching was switched on or off",
     "launch.environment": "variables that are set: `NAME=value`, and `NAME` where the value is not empty, 0 or false",
     "launch.flag": "other flags, each as `--name` and, with a value, also as `--name=value`",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -66,7 +67,8 @@ def match(
         parallel=Parallel(launch.tp or 1, launch.dp or 1, launch.pp or 1, bool(launch.ep)),
         vllm_version=target.vllm,
         additional_config=launch.additional_config or {},
-        values={**variables(pack), **rules.externals},
+        values={**variables(pack, launch.environment or {}), **rules.externals},
+        variables=launch.environment or {},
     )
     replay = Replay(pack.get("code", {}), environment, pack.get("kernel_tables"))
     startup = replay.start()
@@ -82,7 +84,9 @@ def match(
         tree.attribute("packed_modules_mapping") or {}, weights_mapper(mapper) if mapper else None
     )
     for bucket, layers in asked:
-        out.groups.append(_group(replay, bucket, layers, facts, profile, pack))
+        nested = tree.nested(bucket.leaf.path)
+        with replay.inside(*nested) if nested is not None else nullcontext():
+            out.groups.append(_group(replay, bucket, layers, facts, profile, pack))
         if enough is not None and enough(out):
             return out
     out.cache = ask_cache(replay, tree, profile) if startup.config is not None else None
@@ -115,14 +119,29 @@ def _dtype(profile: ModelProfile, launch: LaunchProfile) -> str:
     )
 
 
-def variables(pack: Mapping[str, Any]) -> dict[str, Any]:
-    """Environment variables at their literal defaults, under the names the code reads them by."""
+def variables(pack: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """Environment variables under the names the code reads them by: as ``given``, else at their literal defaults.
+
+    A given text becomes what the default is: the tables of both trees read numbers and switches with ``int``.
+    """
     out: dict[str, Any] = {}
     for name, entry in pack.get("environment", {}).items():
-        if "default" in entry and not isinstance(entry["default"], (dict, list)):
+        value = _read(given.get(name), entry.get("default"))
+        if value is not None or ("default" in entry and not isinstance(entry["default"], (dict, list))):
             for owner in ("vllm.envs", "vllm_ascend.envs"):
-                out[f"{owner}.{name}"] = entry["default"]
+                out[f"{owner}.{name}"] = value
     return out
+
+
+def _read(given: str | None, default: Any) -> Any:
+    """What a table of variables makes of a text; the default where the text is none of its kind."""
+    if given is None or isinstance(default, (dict, list)):
+        return None if isinstance(default, (dict, list)) else default
+    if isinstance(default, bool):
+        return given.strip().lower() in ("1", "true")
+    if isinstance(default, int):
+        return int(given) if given.strip().lstrip("-").isdigit() else default
+    return given
 
 
 def _group(

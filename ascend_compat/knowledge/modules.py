@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ascend_compat.core.class_names import full, place, shorten
+from ascend_compat.knowledge.config_attributes import renamed
 
 DEPTH = 14
 #: Packages whose classes are models; one of them without children builds nothing.
+#: How the pack writes that a nested model is made by a part of the configuration.
+PART = "config."
 MODEL_PACKAGES = ("vllm.model_executor.models.", "vllm.models.", "vllm_ascend.models.")
 LINEAR, MOE, EMBEDDING, OTHER = "linear", "moe", "embedding", "other"
 #: Base classes that decide how a module is asked for its quantization method, in the order they are looked for.
@@ -96,6 +99,8 @@ class ModuleTree:
         self.leaves: dict[str, list[Leaf]] = {}
         self.packed: dict[str, list[str]] = dict(self.attribute("packed_modules_mapping") or {})
         self.dynamic: list[str] = []
+        #: The part of the configuration that a nested model is handed as its own, by the path it stands at.
+        self.parts: dict[str, str] = {}
         #: Model classes by the path they stand at, the root's first.
         self.models: dict[str, list[str]] = {"": [full(self.root)]} if self.root else {}
         self.opened: set[str] = set()
@@ -223,19 +228,31 @@ class ModuleTree:
     def _dynamic(self, named: Any, site: _Site, place: _Place) -> Iterator[Leaf]:
         """A registered model inside a model: by the architecture the code or the configuration names."""
         known = self.pack.get("architectures", {})
-        entry = next((known[name] for name in self._architectures(named) if name in known), None)
+        names = [str(name) for name in named] if isinstance(named, list) else []
+        part = next((name.removeprefix(PART) for name in names if name.startswith(PART)), None)
+        entry = next((known[name] for name in self._architectures(names, part) if name in known), None)
         if entry is None:
             self.dynamic.append(site.path)
             return
+        if part is not None:
+            self.parts[site.path] = part
         yield from self._made(f"{entry['module']}:{entry['class']}", {}, site, place)
 
-    def _architectures(self, named: Any) -> list[str]:
-        names: list[Any] = named if isinstance(named, list) else []
-        if len(names) == 1 and str(names[0]).startswith("config."):
-            part = self.config.get(str(names[0]).removeprefix("config."))
-            found = part.get("architectures") if isinstance(part, Mapping) else None
-            names = found if isinstance(found, list) else []
-        return [str(name) for name in names]
+    def _architectures(self, names: list[str], part: str | None) -> list[str]:
+        """The architectures the code names, else those of the part of the configuration."""
+        fixed = [name for name in names if not name.startswith(PART)]
+        inner = renamed(self.config).get(part) if part is not None else None
+        found = inner.get("architectures") if isinstance(inner, Mapping) else None
+        return fixed or [str(name) for name in (found if isinstance(found, list) else [])]
+
+    def nested(self, path: str) -> tuple[str, Mapping[str, list[str]] | None] | None:
+        """Of the innermost nested model around a module that has a configuration of its own: the name of that part, and
+        the class's ``packed_modules_mapping``."""
+        inside = [site for site in self.parts if path.startswith(f"{site}.")]
+        if not inside:
+            return None
+        site = max(inside, key=len)
+        return self.parts[site], self._literal(shorten(self.models[site][0]), "packed_modules_mapping")
 
     def _file(self, name: str) -> str:
         return place(name, self.classes[name]["at"]).rpartition(":")[0]

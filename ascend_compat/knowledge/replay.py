@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ascend_compat.knowledge.config_objects import (
@@ -201,6 +202,28 @@ class Replay:
             "configuration",
             lambda: self.machine.call(self.machine.attribute(config, "apply_vllm_mapper", ""), [mapper], {}, ""),
         )
+
+    @contextlib.contextmanager
+    def inside(self, part: str, packed: Mapping[str, list[str]] | None) -> Iterator[None]:
+        """While a nested model is made: the engine's configuration has that part of config.json in the place of the
+        whole, and the configuration object the nested class's fused names.
+
+        Source: ``VllmConfig.with_hf_config`` and ``initialize_model`` of vLLM.
+        """
+        whole, config = self.model_config.names, self.vllm_config.names["quant_config"]
+        nested = whole["hf_config"].names.get(part)
+        named = isinstance(nested, Instance) and "model_type" in nested.names
+        held = config.names.get("packed_modules_mapping") if isinstance(config, Instance) else None
+        swapped = {**whole, "hf_config": nested} if named else whole
+        self.vllm_config.names["model_config"] = replace(self.model_config, names=swapped)
+        if isinstance(config, Instance) and packed is not None:
+            config.names["packed_modules_mapping"] = {k: list(v) for k, v in packed.items()}
+        try:
+            yield
+        finally:
+            self.vllm_config.names["model_config"] = self.model_config
+            if isinstance(config, Instance) and packed is not None:
+                config.names["packed_modules_mapping"] = held
 
     def layer(self, spec: LayerSpec, allocate: bool = True) -> LayerOutcome:
         """Ask the configuration object for the module's method and let it allocate the parameters.

@@ -11,7 +11,7 @@ from ascend_compat.core.units import gib
 from ascend_compat.memory.case import Case
 from ascend_compat.memory.kv_cache import page_kinds, plan_kv
 from ascend_compat.memory.kv_compressed import compressed_plan, is_compressed
-from ascend_compat.memory.overhead import Overheads, overheads, unprofiled_bytes
+from ascend_compat.memory.overhead import INSIDE, OUTSIDE, Overheads, overheads, unprofiled_bytes
 from ascend_compat.memory.pieces import Piece
 from ascend_compat.memory.validity import failures
 from ascend_compat.memory.weights import load_extra, stage_layers, stage_weights
@@ -48,13 +48,15 @@ def _stage(case: Case, pieces: Sequence[Piece], layout: Layout, index: int, part
     items = stage_weights(case, pieces, layout, index)
     weights = int(sum(item.bytes for item in items) * case.factors.weights)
     asked = case.launch.kv_cache_memory_bytes
-    left = case.budget - weights - parts.activation.likely - parts.non_torch.likely if asked is None else asked
+    graph = parts.graph.likely
+    inside = graph if parts.graph.name == INSIDE else 0
+    left = case.budget - weights - parts.activation.likely - parts.non_torch.likely - inside if asked is None else asked
     if left > 0 and asked is None:
         left = int(left * case.switch("kv_share"))
     rank = RankMemory(
-        weights, parts.activation.likely, parts.non_torch.likely, left, parts.graph.likely, case.budget,
+        weights, parts.activation.likely, parts.non_torch.likely, left, graph - inside, case.budget,
         case.target.soc.memory_bytes, weights + load_extra(case, pieces, layout, index),
-        unprofiled_bytes(case, pieces, layout), (parts.activation, parts.non_torch, parts.graph),
+        unprofiled_bytes(case, pieces, layout), (parts.activation, parts.non_torch, parts.graph), inside,
     )  # fmt: skip
     return Stage(rank, stage_kv(case, layout, index, left), items, index)
 
@@ -115,11 +117,18 @@ def at_worst(case: Case, layout: Layout, stage: Stage) -> Message | None:
     """The constraint that fails when activation, non-torch and graph memory are at their high values."""
     rank = stage.rank
     high = {part.name: part.high for part in rank.estimates}
-    more = high["activation"] - rank.activation + high["non_torch"] - rank.non_torch
+    graph = high.get(OUTSIDE, 0) + high.get(INSIDE, 0)
+    within = graph if rank.graph_inside else 0
+    more = high["activation"] - rank.activation + high["non_torch"] - rank.non_torch + within - rank.graph_inside
     fixed = case.launch.kv_cache_memory_bytes is not None
     left = rank.kv_cache if fixed else rank.kv_cache - more
     worst = replace(
-        rank, activation=high["activation"], non_torch=high["non_torch"], graph=high["graph"], kv_cache=left
+        rank,
+        activation=high["activation"],
+        non_torch=high["non_torch"],
+        graph=graph - within,
+        kv_cache=left,
+        graph_inside=within,
     )
     return memory_failure(case, worst, stage_kv(case, layout, stage.index, left))
 

@@ -12,7 +12,7 @@ from ascend_compat.core.target import Calibration
 from ascend_compat.core.units import GIB, MIB
 from ascend_compat.errors import UsageError
 from ascend_compat.memory.case import Case, Factors
-from ascend_compat.memory.overhead import overheads
+from ascend_compat.memory.overhead import INSIDE, overheads
 from ascend_compat.memory.pieces import Piece
 from ascend_compat.memory.weights import stage_weights
 
@@ -87,7 +87,8 @@ def calibrate(case: Case, pieces: Sequence[Piece], layout: Layout) -> Case:
     activation = known.activation
     if activation is None and known.kv_cache is not None:
         other = known.non_torch if known.non_torch is not None else parts.non_torch.likely
-        activation = max(0, case.budget - known.kv_cache - weights - other)
+        graphs = parts.graph.likely if parts.graph.name == INSIDE else 0
+        activation = max(0, case.budget - known.kv_cache - weights - other - graphs)
     return replace(case, factors=Factors(
         known.source,
         weights / computed if computed else 1.0,

@@ -76,7 +76,22 @@ def names_cause(row: Row, found: Iterable[tuple[str, str]]) -> bool:
 
 def score(judged: Iterable[Judged]) -> Score:
     """The counts of a group."""
-    kinds = [one.outcome for one in judged]
+    return tally(one.outcome for one in judged)
+
+
+def first_score(judged: Iterable[Judged]) -> Score:
+    """The counts of the first answers, as the rows record them; contradictions are those known now."""
+    return tally(CONTRADICTS if one.outcome == CONTRADICTS else first_outcome(one.row) for one in judged)
+
+
+def first_outcome(row: Row) -> str:
+    """The outcome of a row's first answer: what stands before the colon."""
+    return row.first.partition(":")[0]
+
+
+def tally(outcomes: Iterable[str]) -> Score:
+    """The counts of outcomes."""
+    kinds = list(outcomes)
     other = kinds.count(OTHER)
     return Score(
         len(kinds), kinds.count(AGREES) + other, other,

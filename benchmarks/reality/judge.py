@@ -81,7 +81,7 @@ def _figures(report: Report, other: Report | None) -> dict[str, float]:
     if rank is not None:
         found |= {"weights": rank.weights / GIB, "kv_room": rank.kv_cache / GIB}
     if kv is not None:
-        found |= {"kv_tokens": kv.pages * kv.block_size, "bytes_per_token": kv.bytes_per_token, "block": kv.block_size}
+        found |= {"kv_tokens": kv.logged_tokens, "bytes_per_token": kv.bytes_per_token, "block": kv.block_size}
     if rank is not None and other is not None and other.memory.per_rank is not None:
         found["saved"] = (other.memory.per_rank.weights - rank.weights) / GIB
     return found

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from compare import ALARM, GREEN, Judged, compare
 from judge import Answer, answers
-from table import Row, rows
+from table import Row
+
+Page = Callable[[Sequence[Row], Sequence[Judged]], str]
 
 
-def run(output: Path, only: tuple[str, ...], keep: Path | None) -> int:
-    """Judges the rows and writes the page to ``output``; with ``only`` prints those rows instead."""
-    found = rows()
+def run(found: Sequence[Row], make: Page, output: Path, only: tuple[str, ...], keep: Path | None) -> int:
+    """Judges the rows ``found``, writes the page ``make`` gives to ``output``; with ``only`` prints those instead."""
     kept: dict[str, Any] = json.loads(keep.read_text(encoding="utf-8")) if keep and keep.is_file() else {}
     judged: list[Judged] = []
     for row in found:
@@ -29,9 +31,7 @@ def run(output: Path, only: tuple[str, ...], keep: Path | None) -> int:
         if only:
             _print(judged[-1])
     if not only:
-        from page import page
-
-        output.write_text(page(found, judged), encoding="utf-8")
+        output.write_text(make(found, judged), encoding="utf-8")
     return 1 if any(one.outcome in (GREEN, ALARM) for one in judged) else 0
 
 

@@ -24,6 +24,9 @@ EXPECTED = (RUNS, BLOCKED, OOM, WRONG)
 _STATED = ("tp", "dp", "pp", "max_model_len", "gpu_memory_utilization")
 _KEYS = {"model", "layout", "release", "soc", "expect", "cause", "launch", "config", "files", "figures", "skip", "why",
          "note", "contradiction", "changed", "npu_memory", "weights", "without"}  # fmt: skip
+#: What a row of ``fresh.toml`` says beside that: its report, and what the tool answered when first asked.
+_OWN = {"category", "reason", "first", "first_figures"}
+REPORTS, FRESH = "rows.toml", "fresh.toml"
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class Row:
     """One reported outcome. ``skip`` says which fact is missing; otherwise every release on every SoC is judged.
 
     ``cause`` holds finding codes that name what was reported, ``figures`` the logged number of each quantity,
-    ``without`` the launch that a saving is counted against.
+    ``without`` the launch that a saving is counted against; ``first`` is the outcome and the answer of the first run
+    over a row nobody had looked at, ``first_figures`` the numbers it gave.
     """
 
     id: str
@@ -56,6 +60,8 @@ class Row:
     why: str = ""
     contradiction: str = ""
     changed: str = ""
+    first: str = ""
+    first_figures: Mapping[str, float] = field(default_factory=dict)
 
 
 def load(name: str) -> dict[str, Any]:
@@ -73,29 +79,44 @@ def reports() -> list[dict[str, Any]]:
 
 def rows() -> list[Row]:
     """Every reported row, in order, with its entry of ``rows.toml``; :class:`ValueError` names what is wrong."""
-    entries = load("rows.toml")
+    entries = load(REPORTS)
     found = reports()
     unknown = sorted(set(entries) - {row["id"] for row in found})
     if unknown:
         raise ValueError(f"rows.toml describes rows that nobody reported: {', '.join(unknown)}")
-    return [_row(report, entries.get(report["id"])) for report in found]
+    return [_row(report, entries.get(report["id"]), REPORTS) for report in found]
 
 
-def _row(report: Mapping[str, Any], entry: Mapping[str, Any] | None) -> Row:
+def fresh() -> list[Row]:
+    """Every row of ``fresh.toml``, which carries its own report; :class:`ValueError` names what is wrong."""
+    return [_row({"id": name, "static": True, **_report(name, entry)}, entry, FRESH) for name, entry in _fresh()]
+
+
+def _fresh() -> list[tuple[str, dict[str, Any]]]:
+    return list(load(FRESH).items())
+
+
+def _report(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
+    missing = [key for key in ("category", "reason") if not entry.get(key)]
+    if missing:
+        raise ValueError(f"{FRESH} {name}: {', '.join(missing)} missing")
+    return {key: entry[key] for key in ("category", "reason")}
+
+
+def _row(report: Mapping[str, Any], entry: Mapping[str, Any] | None, source: str) -> Row:
     head: dict[str, Any] = {
         "id": report["id"], "category": report["category"], "static": bool(report["static"]),
         "reason": report["reason"] or "",
     }  # fmt: skip
     if entry is None:
         return Row(**head, skip="not described in rows.toml")
-    _check(report["id"], entry)
+    _check(report["id"], entry, source)
     if "skip" in entry:
         return Row(**head, skip=entry["skip"], changed=entry.get("changed", ""))
-    texts = {
-        name: entry[name] for name in ("note", "why", "contradiction", "changed", "layout", "weights") if name in entry
-    }
-    options = {**{name: report[name] for name in _STATED if report[name] is not None}, **entry.get("launch", {})}
-    if report["ep"] is not None:
+    names = ("note", "why", "contradiction", "changed", "layout", "weights", "first", "first_figures")
+    texts = {name: entry[name] for name in names if name in entry}
+    options = {**{name: report[name] for name in _STATED if report.get(name) is not None}, **entry.get("launch", {})}
+    if report.get("ep") is not None:
         options.setdefault("ep", bool(report["ep"]))
     without = {**options, **entry["without"]} if "without" in entry else None
     return Row(
@@ -107,19 +128,20 @@ def _row(report: Mapping[str, Any], entry: Mapping[str, Any] | None) -> Row:
     )  # fmt: skip
 
 
-def _check(name: str, entry: Mapping[str, Any]) -> None:
-    if set(entry) - _KEYS:
-        raise ValueError(f"rows.toml {name}: unknown keys {sorted(set(entry) - _KEYS)}")
+def _check(name: str, entry: Mapping[str, Any], source: str = REPORTS) -> None:
+    unknown = set(entry) - _KEYS - (_OWN if source == FRESH else set())
+    if unknown:
+        raise ValueError(f"{source} {name}: unknown keys {sorted(unknown)}")
     missing = [] if "skip" in entry else [key for key in ("model", "release", "soc", "expect") if key not in entry]
     if missing:
-        raise ValueError(f"rows.toml {name}: {', '.join(missing)} missing")
+        raise ValueError(f"{source} {name}: {', '.join(missing)} missing")
     if "expect" in entry and entry["expect"] not in EXPECTED:
-        raise ValueError(f"rows.toml {name}: expect is {entry['expect']!r}, not one of {EXPECTED}")
+        raise ValueError(f"{source} {name}: expect is {entry['expect']!r}, not one of {EXPECTED}")
 
 
 def _memory(report: Mapping[str, Any]) -> str | float | None:
     """What a row calls the size of its device: a product name (64) or what its runtime saw (60.96)."""
-    size = report["mem_per_npu_gib"]
+    size = report.get("mem_per_npu_gib")
     if size is None:
         return None
     return f"{int(size)}G" if float(size).is_integer() else float(size)

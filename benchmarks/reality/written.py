@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,17 @@ def write(row: Row, folder: Path) -> Path:
             write_shards(folder, tensors, _SHARDS)
     if described is not None:
         _json(folder / layout.get("file", "quant_model_description.json"), described)
+    for name in _modules(config_for(replace(row, config={}))):
+        (folder / name).touch()
     for name, content in row.files.items():
         _json(folder / name, content)
     return folder
+
+
+def _modules(config: Mapping[str, Any]) -> set[str]:
+    """Files of code that a published configuration names (``auto_map``): the repository holds them."""
+    named = [value for value in (config.get("auto_map") or {}).values() if isinstance(value, str)]
+    return {f"{value.rpartition('--')[2].partition('.')[0]}.py" for value in named}
 
 
 def _described(config: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, Any]:

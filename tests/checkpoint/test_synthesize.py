@@ -171,3 +171,19 @@ def test_encoders_have_the_elements_of_published_ones(
 def test_a_table_that_has_nothing_for_an_architecture_says_so() -> None:
     with pytest.raises(CheckpointError, match="RobertaForMaskedLM"):
         table({"architectures": ["RobertaForMaskedLM"], "model_type": "roberta", "dtype": "float32"})
+
+
+def test_stacked_experts_lie_as_the_family_stores_them() -> None:
+    """Inputs before outputs in Qwen3-VL, whose loader turns them around."""
+    text = {
+        "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 4,
+        "num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 3, "intermediate_size": 4, "vocab_size": 5,
+    }  # fmt: skip
+    tower = {
+        "hidden_size": 4, "depth": 1, "num_heads": 1, "intermediate_size": 4, "out_hidden_size": 8, "in_channels": 3,
+        "patch_size": 2, "temporal_patch_size": 2, "spatial_merge_size": 2, "num_position_embeddings": 4,
+        "deepstack_visual_indexes": [],
+    }  # fmt: skip
+    config = {"model_type": "qwen3_vl_moe", "dtype": "bfloat16", "text_config": text, "vision_config": tower}
+    found = {name.rpartition(".")[2]: shape for name, (_, shape) in table(config).items() if ".experts." in name}
+    assert found == {"gate_up_proj": (2, 8, 6), "down_proj": (2, 3, 8)}

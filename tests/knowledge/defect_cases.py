@@ -65,31 +65,22 @@ class Ask:
         tree = ModuleTree({}, "")
         tree.leaves.update({leaf.path: [leaf] for leaf in self.leaves})
         startup = Startup("ascend" if self.method == "modelslim" else self.method)
-        groups = [
-            _group(name, cls, scheme)
-            for name, cls, scheme in (("o_proj", LINEAR, self.linear), ("experts", MOE, self.moe))
-            if scheme
-        ]
+        asked = (("o_proj", LINEAR, self.linear), ("experts", MOE, self.moe))
+        groups = [_group(name, cls, scheme) for name, cls, scheme in asked if scheme]
         layout = Layout(self.layout[0] * self.layout[1] * self.layout[2], 1, *self.layout) if self.layout else None
         return Facts(
             self.pack,
-            CheckpointFacts(
-                "m",
-                "local",
-                None,
-                self.config,
-                self.files,
-                self.tensors,
-                True,
-                quant_description=self.description,
-                tokenizer_config=self.tokenizer,
-            ),
+            self._checkpoint(),
             self._profile(),
             Match(tree, startup, groups),
             Target(self.release, self.vllm, Soc(self.soc, 1, 8, self.soc), "digest", "8.5.1"),
             self.launch,
             layout,
         )
+
+    def _checkpoint(self) -> CheckpointFacts:
+        given = {"quant_description": self.description, "tokenizer_config": self.tokenizer}
+        return CheckpointFacts("m", "local", None, self.config, self.files, self.tensors, True, **given)
 
     def _profile(self) -> ModelProfile:
         quantized = QuantGroup((), self.declared, None, None, "I8", self.quantized, len(self.quantized))

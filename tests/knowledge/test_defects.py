@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from defect_cases import CASES, MINIMAX, MLA, MXFP, W8A8SC, Ask
+from defect_cases import CASES as PLAIN
+from defect_cases import MINIMAX, MLA, MXFP, W8A8SC, Ask
+from defect_cases_launch import CASES as LAUNCHED
 
 from ascend_compat.core.facts import TensorGroup
 from ascend_compat.core.verdict import Basis, Severity
@@ -20,6 +22,7 @@ DIRECTORY = Path(__file__).parents[2] / "rules"
 RULES = Rules(DIRECTORY)
 DEFECTS = {defect.id: defect for defect in RULES.defects.defect}
 TEXT = (DIRECTORY / "curated" / "defects.toml").read_text(encoding="utf-8").splitlines()
+CASES = {**PLAIN, **LAUNCHED}
 
 
 def found(ask: Ask, name: str) -> list[str]:

@@ -166,3 +166,25 @@ def test_dynamic_balancing_keeps_a_layer_of_experts_as_buffers() -> None:
     still, moving = (rank(glm47(), tp=8, additional_config=c) for c in (None, {"eplb_config": {"dynamic_eplb": True}}))
     assert moving.unprofiled - still.unprofiled == 20 * 3 * 1536 * 5120 * 2
     assert moving.non_torch - still.non_torch == 200 * MIB
+
+
+@pytest.mark.parametrize(
+    ("release", "vllm", "options", "inside"),
+    [
+        ("0.20.2rc1", "0.20.2", {}, False),
+        ("0.22.1rc1", "0.22.1", {}, True),
+        ("0.22.1rc1", "0.22.1", {"enforce_eager": True}, False),
+        ("0.22.1rc1", "0.22.1", {"environment": {"VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS": "0"}}, False),
+        ("0.22.1rc1", "0.22.1", {"kv_cache_memory_bytes": int(8 * GIB)}, False),
+        ("0.23.0", "0.23.0", {}, False),
+    ],
+)
+def test_two_releases_measure_their_graphs_and_keep_them_free_within_the_budget(
+    release: str, vllm: str, options: dict[str, Any], inside: bool
+) -> None:
+    known = rank(qwen3_moe(), target(release=release, vllm=vllm), tp=4, **options)
+    assert bool(known.graph_inside) is inside
+    assert known.graph == 0 or not inside
+    assert known.total == known.weights + known.activation + known.non_torch + known.graph_inside
+    if "kv_cache_memory_bytes" not in options:
+        assert known.kv_cache == known.budget - known.total

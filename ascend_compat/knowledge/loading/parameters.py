@@ -26,8 +26,10 @@ TORCH_PARAMETERS: dict[str, tuple[str, ...]] = {
     "Sigmoid": (), "AvgPool1d": (), "AvgPool2d": (), "PReLU": ("weight",), "Unfold": (), "Upsample": (), "Flatten": (),
     "QuickGELU": (), "ConstantPad1d": (), "ZeroPad2d": (), "Module": (),
 }  # fmt: skip
-#: Parameters of an expert layer that nobody quantizes. Source: vLLM 0.18.0, unquantized_fused_moe_method.py.
+#: Parameters of an expert layer that nobody quantizes, and those of one whose experts have biases, which its model
+#: says (``has_bias``) where the checkpoint stores them. Source: vLLM 0.18.0, unquantized_fused_moe_method.py.
 EXPERT_PARAMETERS = ("w13_weight", "w2_weight")
+EXPERT_BIASES = ("w13_bias", "w2_bias")
 
 
 @dataclass(slots=True)
@@ -113,7 +115,7 @@ def _names(pack: Mapping[str, Any], leaf: Leaf, stored: set[str]) -> tuple[list[
     if leaf.kind in (LINEAR, EMBEDDING):
         return ["weight", *bias], False
     if leaf.kind == MOE:
-        return [*EXPERT_PARAMETERS, *(["w13_bias", "w2_bias"] if bias else [])], False
+        return [*EXPERT_PARAMETERS, *(EXPERT_BIASES if bias or stored.intersection(EXPERT_BIASES) else ())], False
     if leaf.cls.startswith("torch."):
         known = TORCH_PARAMETERS.get(leaf.cls.rpartition(".")[2])
         if known is not None:

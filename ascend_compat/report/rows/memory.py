@@ -28,8 +28,9 @@ def rank(view: View) -> Table:
     part = view.doc.memory.per_rank
     if part is None:
         return view.table("part per_rank", [])
-    names = ("weights", "activation", "non_torch", "total", "kv_cache", "budget", "graph", "device")
-    rows = [(plain(view.word(f"memory.{name}")), plain(size(getattr(part, name)))) for name in names]
+    graphs = ("graph_inside", "") if part.graph_inside else ("", "graph")
+    names = ("weights", "activation", "non_torch", graphs[0], "total", "kv_cache", "budget", graphs[1], "device")
+    rows = [(plain(view.word(f"memory.{name}")), plain(size(getattr(part, name)))) for name in names if name]
     return view.table("part per_rank", rows)
 
 

@@ -1,0 +1,50 @@
+"""For the known defects that hang on how a server is launched: a question each answers and one it does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from defect_cases import HYBRID, LINEAR, PIPELINE, SLIM, Ask, environment, flags, mtp
+
+from ascend_compat.core.facts import TensorGroup
+from ascend_compat.core.target import LaunchProfile
+from ascend_compat.knowledge.modules import Leaf
+
+ENCODER = Ask(release="0.10.2rc1", vllm="0.10.2", attention=("encoder-only",))
+POOLING = Ask(release="0.14.0rc1", vllm="0.14.1", launch=flags(runner="pooling"))
+GRAPHS = mtp(flags={"--compilation-config": '{"cudagraph_mode": "FULL_DECODE_ONLY"}'})
+SPECULATION = Ask(release="0.13.0rc1", vllm="0.13.0", launch=GRAPHS)
+SPLIT = "vllm.model_executor.layers.linear:ColumnParallelLinear"
+LORA = flags(enable_lora="", max_lora_rank="64")
+NARROW = Ask(
+    release="0.23.0",
+    tensors=(TensorGroup("model.layers.*.in_proj_b.weight", "BF16", (128, 64), 1, 8192, (0,)),),
+    leaves=(Leaf("model.layers.*.in_proj_b", SPLIT, (LINEAR,), "x.py:1", False, ()),),
+    layout=(4, 1, 1, False), launch=LORA,
+)  # fmt: skip
+STATIC = SLIM.but(release="0.11.0rc1", vllm="0.11.0", declared="W8A8", linear="W8A8", launch=flags(enable_lora=""))
+GROUPED = SLIM.but(declared="W4A8_DYNAMIC", linear="W4A8_DYNAMIC", description={"group_size": 256})
+
+CASES: dict[str, tuple[Ask, Ask]] = {
+    "encoder-attention-refused": (ENCODER, ENCODER.but(release="0.11.0rc1", vllm="0.11.0")),
+    "pooling-prefix-caching": (
+        POOLING,
+        POOLING.but(launch=replace(POOLING.launch, enable_prefix_caching=False)),
+    ),
+    "full-graphs-with-speculation": (SPECULATION, SPECULATION.but(launch=replace(GRAPHS, enforce_eager=True))),
+    "lora-narrow-output": (NARROW, NARROW.but(launch=flags(enable_lora="", max_lora_rank="32"))),
+    "lora-recurrent-layers": (
+        HYBRID.but(release="0.23.0", layout=PIPELINE, launch=flags(enable_lora="")),
+        HYBRID.but(release="0.23.0", launch=flags(enable_lora="")),
+    ),
+    "lora-norm-quant-fusion": (STATIC, STATIC.but(release="0.12.0rc1", vllm="0.12.0")),
+    "w4a8-nz-group": (GROUPED, GROUPED.but(launch=environment(VLLM_ASCEND_ENABLE_NZ="0"))),
+    "pp-with-graphs": (
+        Ask(release="0.9.2rc1", vllm="0.9.2", layout=PIPELINE),
+        Ask(release="0.9.2rc1", vllm="0.9.2", layout=PIPELINE, launch=LaunchProfile(enforce_eager=True)),
+    ),
+    "310p-speculation-with-graphs": (
+        Ask(release="0.21.0rc1", vllm="0.21.0", soc="310P", launch=mtp()),
+        Ask(release="0.21.0rc1", vllm="0.21.0", soc="310P", launch=mtp(enforce_eager=True)),
+    ),
+}
