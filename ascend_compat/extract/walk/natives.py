@@ -41,7 +41,7 @@ ALL_REDUCE = "tensor_model_parallel_all_reduce"
 CURRENT_CONFIG = frozenset(
     {"get_current_vllm_config", "get_current_vllm_config_or_none", "get_cached_compilation_config"}
 )
-PLUGIN_CONFIG = "get_ascend_config"
+PLUGIN_CONFIG, PLUGIN_CONFIGS = "get_ascend_config", "vllm_ascend.ascend_config"
 NESTED = frozenset({"init_vllm_registered_model"})
 DEVICE_CALLS = frozenset({"get_ascend_device_type", "get_ascend_soc_version"})
 COMPLEX = frozenset({"torch.polar", "torch.view_as_complex", "torch.complex"})
@@ -145,9 +145,7 @@ class Natives(Choices):
         if name == "get_forward_context":
             return self.one(self.context)
         if name == PLUGIN_CONFIG:
-            made = self.dotted("vllm_ascend.ascend_config.AscendConfig")
-            return merged(a for _, cls in made for a in self.instance(cls, [self.config_setting("")], {}, frame, node)
-                          if isinstance(cls, ClassV))  # fmt: skip
+            return self._plugin_config(frame, node)
         if name.endswith("VllmConfig.with_hf_config") and args:
             return self._with_config(args[0])
         if name.endswith("ModelConfig.using_transformers_backend"):
@@ -189,6 +187,15 @@ class Natives(Choices):
             return self.one(NOBODY)
         made = self.setting(cls)
         return self._field(made, "compilation_config", None, None) if "compilation" in name else self.one(made)
+
+    def _plugin_config(self, frame: Frame, node: ast.AST) -> Alts:
+        """The plugin's configuration: its class made for the server's, or what the function that makes it gives."""
+        given = [self.config_setting("")]
+        for _, cls in self.dotted(f"{PLUGIN_CONFIGS}.AscendConfig"):
+            if isinstance(cls, ClassV) and next(self.find_member(cls.fqn, "__init__"), None) is not None:
+                return self.instance(cls, given, {}, frame, node)
+        return merged(a for _, func in self.dotted(f"{PLUGIN_CONFIGS}.init_ascend_config")
+                      for a in self.call(func, given, {}, frame, node)) or self.one(NOBODY)  # fmt: skip
 
     def _with_config(self, alts: Alts) -> Alts:
         """The server's configuration with another part of config.json as the model's."""

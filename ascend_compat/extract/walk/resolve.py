@@ -8,7 +8,7 @@ from typing import Any
 from ascend_compat.extract.statements import nodes
 from ascend_compat.extract.tree import Binding, Module
 from ascend_compat.extract.walk.names import STAR, Bound, Frame
-from ascend_compat.extract.walk.settings import SETTINGS, Settings
+from ascend_compat.extract.walk.settings import SETTINGS, Settings, is_field
 from ascend_compat.extract.walk.values import (
     CONFIG,
     DATA,
@@ -31,6 +31,7 @@ from ascend_compat.extract.walk.values import (
     conj,
     merged,
     name_text,
+    offers,
 )
 
 CURRENT_PLATFORM = "vllm.platforms.current_platform"
@@ -217,7 +218,7 @@ class Resolve(Settings):
                 return self.one(Sym(CONFIG, f"{owner.text}.{name}"))
             return self.one(owner if owner.kind == DATA else Sym(UNKNOWN, f"{owner.text}.{name}"[:120]))
         if isinstance(owner, (SeqV, ManyV, DictV, Const)):
-            return self.one(ExtV(f"builtins.{name}"))
+            return self.one(ExtV(f"builtins.{name}") if offers(owner, name) else NOBODY)
         return self.one(NOBODY)
 
     def _field(self, owner: Obj, name: str, frame: Frame | None, node: ast.AST | None) -> Alts:
@@ -236,8 +237,7 @@ class Resolve(Settings):
         if forwarded is not None:
             return forwarded
         if owner.settings:
-            computed = self._computed_field(owner.cls, name)
-            return computed if computed is not None else self.one(NOBODY)
+            return self._computed_field(owner.cls, name) or self.one(NOBODY)
         return self.one(TENSOR)
 
     def forwarded(self, owner: Obj, name: str, frame: Frame | None, node: ast.AST | None) -> Alts | None:
@@ -286,6 +286,8 @@ class Resolve(Settings):
         if isinstance(bound, Obj) and bound.settings:
             return self._default(module, home, name, definition)
         value = getattr(definition, "value", None)
+        if is_field(value):
+            return self.given_by_field(module, value, frame)
         return self.value(value, self.module_frame(module)) if value is not None else self.one(TENSOR)
 
     def _of_class(self, owner: ClassV, name: str, frame: Frame | None, node: ast.AST | None) -> Alts:

@@ -235,6 +235,18 @@ def text_of(value: Any) -> str | None:
     return None
 
 
+def offers(owner: Any, name: str) -> bool:
+    """Whether a constant or a container has an attribute."""
+    if isinstance(owner, Const):
+        return owner.kind == "enum" or hasattr(owner.value, name)
+    return hasattr(dict, name) if isinstance(owner, DictV) else hasattr(list, name) or hasattr(set, name)
+
+
+def plain_tuple(value: Any) -> bool:
+    """Whether a value is a tuple of constants: a key of a table as good as a constant."""
+    return isinstance(value, SeqV) and all(len(i) == 1 and isinstance(i[0][1], Const) for i in value.items)
+
+
 def combined(values: Iterable[Any], text: Callable[[list[str]], str], where: str) -> Sym:
     """What an operation on values gives that can't be computed: data before unknown before configuration."""
     items = list(values)

@@ -1,0 +1,108 @@
+"""What the walk takes for settled: the configuration of the plugin, packages that are there, what may be None."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from walk_trees import PLAIN, kinds, met, section
+
+from ascend_compat.extract.tree import Trees
+from ascend_compat.extract.walk.world import World
+from ascend_compat.knowledge.guard_values import Unknown, Values, elements
+
+NORM, MODELS, CONFIG = "vllm_ascend/norm.py", "vllm/models.py", "vllm_ascend/ascend_config.py"
+PLAIN_RETURN = "        return torch_npu.npu_norm(x)\n"
+ASKING = "from vllm_ascend.ascend_config import get_ascend_config\nimport torch_npu\n"
+OVERLAP = """        import torch
+        if get_ascend_config().parts.overlap:
+            torch.ops._C.overlapped(x)
+        return torch_npu.npu_norm(x)
+"""
+FACTORY = """
+import dataclasses
+from pydantic_core import ArgsKwargs
+from vllm_ascend.made import config
+@config
+class Parts:
+    overlap: bool = False
+@config
+class AscendConfig:
+    first: bool = True
+    parts: Parts = dataclasses.field(default_factory=lambda: Parts())
+    def derive(self, vllm_config):
+        self.first = self.first and vllm_config.model_config is None
+def init_ascend_config(vllm_config):
+    made = AscendConfig()
+    made.derive(vllm_config)
+    return made
+def get_ascend_config():
+    return _ASCEND_CONFIG
+"""
+
+
+def test_a_flag_of_the_plugin_that_is_off_prunes_its_branch(tmp_path: Path) -> None:
+    asked = ((NORM, "import torch_npu\n", ASKING), (NORM, PLAIN_RETURN, OVERLAP), (CONFIG, "", FACTORY))
+    found = section(tmp_path, *asked)
+    assert ("cuda", "torch.ops._C.overlapped") not in kinds(met(found)) | kinds(met(found), certain=False)
+    turned = section(tmp_path / "turned", *asked, (CONFIG, "overlap: bool = False", "overlap: bool = True"))
+    assert ("cuda", "torch.ops._C.overlapped") in kinds(met(turned))
+
+
+def test_a_package_that_the_plugin_cannot_load_without_is_there(tmp_path: Path) -> None:
+    needed = (NORM, "import torch_npu\n", "import torch_npu\nfrom fast_npu.ops import norm\n")
+    used = (NORM, PLAIN_RETURN, "        return norm(x)\n")
+    assert kinds(met(section(tmp_path, needed, used))) == {("replaced", "Norm")}
+    optional = "import importlib\nthere = importlib.util.find_spec('fast_npu')\nclass AscendNorm"
+    section(tmp_path / "asked", needed, used, (NORM, "class AscendNorm", optional))
+    for name, absent in (("", False), ("asked", True)):
+        trees = Trees(tmp_path / name / "ascend", tmp_path / name / "engine")
+        assert World(trees).absent("fast_npu.ops") is absent
+
+
+def test_an_attribute_of_what_may_be_none_is_that_of_the_other(tmp_path: Path) -> None:
+    part = """class Part:
+    def __init__(self): self.fast = False
+class Tiny"""
+    made = "        self.part = None\n        if config.shared and config.experts:\n            self.part = Part()\n"
+    use = "        x = self.norm(x)\n        part = self.part\n        if {}:\n            torch.ops._C.missing(x)\n"
+    for number, test in enumerate(("part.fast", "getattr(part, 'fast', False)")):
+        found = section(
+            tmp_path / str(number), (MODELS, "class Tiny", part), (MODELS, "        self.norm = Norm()\n",
+            f"        self.norm = Norm()\n{made}"), (MODELS, "        x = self.norm(x)\n", use.format(test)),
+        )  # fmt: skip
+        assert not [use for use in met(found, config={}) if use.kind == "cuda"]
+
+
+PICKED = """
+class Fast(torch.nn.Module):
+    def __init__(self, vllm_config, prefix=""):
+        super().__init__()
+    def forward(self, x):
+        return torch.ops._C.fast_only(x)
+VERSIONS = {(1, 5): Fast}
+class Tiny(torch.nn.Module):
+    def __new__(cls, *, vllm_config, prefix=""):
+        config = vllm_config.model_config.hf_config
+        version = tuple(int(x) for x in str(config.version).split("."))
+        picked = VERSIONS.get((version[0], version[1]))
+        if picked is None:
+            return super().__new__(cls)
+        return picked(vllm_config=vllm_config, prefix=prefix)
+"""
+
+
+def test_a_class_that_new_picks_by_the_configuration_is_walked(tmp_path: Path) -> None:
+    found = section(tmp_path, (MODELS, "\nclass Tiny(torch.nn.Module):\n", PICKED))
+    assert kinds(met(found, config={**PLAIN, "version": 1.5})) == {("cuda", "torch.ops._C.fast_only")}
+    assert kinds(met(found, config={**PLAIN, "version": "2.0"})) == {("replaced", "Norm")}
+    assert ("cuda", "torch.ops._C.fast_only") in kinds(met(found), certain=False)
+
+
+def test_every_element_is_one_tuple_and_no_choice() -> None:
+    text = "every(int(each(str(config.version).split('.')))) in ((4, 5),)"
+    assert not elements(text)
+    assert Values({"version": 4.5}).test(text)
+    assert not Values({"version": "4.5.1"}).test(text)
+    with pytest.raises(Unknown):
+        Values({"version": "four"}).test(text)
