@@ -56,7 +56,7 @@ def positives(pack: Mapping[str, Any], known: Claims, soc: str) -> tuple[dict[st
         name
         for name, row in pack["documented"].items()
         if row["status"] in DOCUMENTED
-        and (soc not in NAMED or re.search(HARDWARE[soc], f"{name} {row.get('hardware')}"))
+        and (re.search(HARDWARE[soc], f"{name} {row.get('hardware')}") or not (soc in NAMED or row.get("hardware")))
     ]
     tested = pack["tested_models"]["models"] if soc not in NAMED else ()
     found: dict[str, str] = {}

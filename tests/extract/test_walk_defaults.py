@@ -106,3 +106,24 @@ def test_every_element_is_one_tuple_and_no_choice() -> None:
     assert not Values({"version": "4.5.1"}).test(text)
     with pytest.raises(Unknown):
         Values({"version": "four"}).test(text)
+
+
+def test_a_property_that_a_patch_puts_in_place_is_read_not_taken_for_true(tmp_path: Path) -> None:
+    patch = """import vllm.config
+def _fast(self):
+    return self.dtype == "fast"
+vllm.config.ModelConfig.fast = property(_fast)
+"""
+    worker = ("vllm_ascend/patch/worker/__init__.py", "if not", "import vllm_ascend.patch.worker.patch_config\nif not")
+    added = ("vllm_ascend/patch/worker/patch_config.py", "", patch)
+    use = "        x = self.norm(x)\n        if self.model_config.fast:\n            torch.ops._C.missing(x)\n"
+    model = (MODELS, "        x = self.norm(x)\n", use)
+    kept = (MODELS, "        self.norm = Norm()\n", "        self.norm = Norm()\n"
+            "        self.model_config = vllm_config.model_config\n")  # fmt: skip
+    setting = ("vllm/config/__init__.py", 'dtype: str = "auto"', "fast: bool = True\n    dtype: str = 'auto'")
+    changes = (worker, added, model, kept, setting)
+    assert kinds(met(section(tmp_path / "off", *changes))) == {("replaced", "Norm")}
+    without = section(tmp_path / "without", model, kept, setting)
+    assert ("cuda", "torch.ops._C.missing") in kinds(met(without))
+    plain = section(tmp_path / "plain", *changes, (added[0], "property(_fast)", "staticmethod(_fast)"))
+    assert ("cuda", "torch.ops._C.missing") in kinds(met(plain))

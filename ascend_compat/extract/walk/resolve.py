@@ -264,23 +264,19 @@ class Resolve(Settings):
         if isinstance(definition, str):
             rows = self.world.patches[f"{home.replace(':', '.')}.{name}"]
             row = next(r for r in rows if r["replacement"] == definition)
-            return merged((c, FuncV(v.code, bound, v.given) if isinstance(v, FuncV) else v)
-                          for c, v in self.replacement(row))  # fmt: skip
+            return merged((both, v) for c, made in self.replacement(row)
+                          for more, v in self.wrapped(made, bound, row.get("wrapper"), frame, node)
+                          if (both := conj(c, more)) is not None)  # fmt: skip
         found = self.world.trees.find_class(home)
         assert found is not None
         module = found[0]
         if isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef)):
             marks = {name_text(d).rpartition(".")[2].partition("(")[0] for d in definition.decorator_list}
             code = self.code(module, definition, f"{home}.{name}", home)
-            if marks & {"property", "cached_property"} and isinstance(bound, Obj):
-                if frame is None:
-                    return self.one(NOBODY)
-                return self.call(FuncV(code, bound), [], {}, frame, node or definition)
-            if "staticmethod" in marks:
-                return self.one(FuncV(code))
-            if "classmethod" in marks:
-                return self.one(FuncV(code, ClassV(bound.cls) if isinstance(bound, Obj) else bound))
-            return self.one(FuncV(code, bound if isinstance(bound, Obj) else None))
+            wrapper = next(
+                (w for w in ("property", "cached_property", "staticmethod", "classmethod") if w in marks), ""
+            )
+            return self.wrapped(FuncV(code), bound, wrapper, frame, node or definition)
         if isinstance(definition, ast.ClassDef):
             return self.one(NOBODY)
         if isinstance(bound, Obj) and bound.settings:

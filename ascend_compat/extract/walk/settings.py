@@ -14,9 +14,11 @@ from ascend_compat.extract.walk.values import (
     NONE,
     TENSOR,
     Alts,
+    ClassV,
     Const,
     DictV,
     ExtV,
+    FuncV,
     Obj,
     SeqV,
     Sym,
@@ -110,6 +112,20 @@ class Settings(Names):
                 return typed if any(isinstance(v, Obj) for _, v in typed) else self.one(TENSOR)
             return self.one(NONE) if optional and value is not None else self.annotated(annotation, module)
         return self.value(value, self.module_frame(module))
+
+    def wrapped(self, func: Any, bound: Any, wrapper: str | None, frame: Any, node: Any) -> Alts:
+        """A function as a member of a class: bound to the instance or the class, or called where it is a property."""
+        if not isinstance(func, FuncV):
+            return self.one(func)
+        owner: Any = bound if isinstance(bound, Obj) else None
+        if owner is not None and wrapper in ("property", "cached_property"):
+            made = FuncV(func.code, owner, func.given)
+            return self.call(made, [], {}, frame, node) if frame is not None else self.one(NOBODY)
+        if wrapper == "staticmethod":
+            owner = None
+        elif wrapper == "classmethod":
+            owner = ClassV(owner.cls) if owner is not None else bound
+        return self.one(FuncV(func.code, owner, func.given))
 
     def given_by_field(self, module: Module, value: ast.Call, frame: Frame | None) -> Alts:
         """What ``field(default=..., default_factory=...)`` gives an instance that is made without the field."""
