@@ -112,6 +112,9 @@ class Values:
     def _sequence(self, node: ast.Tuple | ast.List | ast.Set) -> Any:
         return tuple(self.value(item) for item in node.elts)
 
+    def _mapping(self, node: ast.Dict) -> Any:
+        return {self.value(key): self.value(value) for key, value in zip(node.keys, node.values, strict=True) if key}
+
     def _binary(self, node: ast.BinOp) -> Any:
         left, right = self.value(node.left), self.value(node.right)
         if isinstance(node.op, ast.Mult) and (isinstance(left, (str, list)) or isinstance(right, (str, list))):
@@ -198,6 +201,7 @@ _NODES: dict[type, Callable[[Any, Any], Any]] = {
     ast.Tuple: Values._sequence,
     ast.List: Values._sequence,
     ast.Set: Values._sequence,
+    ast.Dict: Values._mapping,
     ast.BinOp: Values._binary,
     ast.UnaryOp: Values._unary,
     ast.BoolOp: Values._either,

@@ -57,9 +57,12 @@ class Binding(Recording):
                 if REST in words and default is not None:
                     env[param.arg] = merged([*env[param.arg], *self.one(TENSOR)])
         for param, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
+            given_here = param.arg in words
             env[param.arg] = (
-                self.coarse(words[param.arg], param) if param.arg in words else self.missing(param, default, module)
+                self.coarse(words[param.arg], param) if given_here else self.missing(param, default, module)
             )
+            if REST in words and default is not None and not given_here:
+                env[param.arg] = merged([*env[param.arg], *self.one(TENSOR)])
         if spec.vararg is not None:
             rest = given[len(names) :]
             env[spec.vararg.arg] = self.one(SeqV(tuple(self.coarse(a, None) for a in rest)))

@@ -45,6 +45,8 @@ PLUGIN_CONFIG, PLUGIN_CONFIGS = "get_ascend_config", "vllm_ascend.ascend_config"
 NESTED = frozenset({"init_vllm_registered_model"})
 DEVICE_CALLS = frozenset({"get_ascend_device_type", "get_ascend_soc_version"})
 COMPLEX = frozenset({"torch.polar", "torch.view_as_complex", "torch.complex"})
+#: Functions that give what they are given, by the argument that it is.
+SAME = {"typing.cast": -1, "copy.copy": 0, "copy.deepcopy": 0}
 VARIABLE_CALLS = frozenset({"os.environ.get", "os.getenv"})
 PLUGIN_OPS = "_C_ascend"
 REPLACEABLE = ("CustomOp", "PluggableLayer")
@@ -67,6 +69,8 @@ class Natives(Choices):
             return self._partial(args, words)
         if name.startswith("torch.ops."):
             return self._torch_op(name, args, words, frame, node)
+        if name in SAME and args:
+            return args[SAME[name]]
         if name in COMPLEX:
             self.meet(Met("dtype", name, self.place(frame, node)), frame)
         elif name.startswith("torch_npu."):

@@ -13,6 +13,7 @@ from ascend_compat.extract.walk.values import (
     CONFIG,
     DATA,
     NOBODY,
+    NONE,
     TENSOR,
     UNKNOWN,
     Alts,
@@ -218,7 +219,8 @@ class Resolve(Settings):
                 return self.one(Sym(CONFIG, f"{owner.text}.{name}"))
             return self.one(owner if owner.kind == DATA else Sym(UNKNOWN, f"{owner.text}.{name}"[:120]))
         if isinstance(owner, (SeqV, ManyV, DictV, Const)):
-            return self.one(ExtV(f"builtins.{name}") if offers(owner, name) else NOBODY)
+            absent = TENSOR if owner == NONE else NOBODY  # something sets it before the server asks
+            return self.one(ExtV(f"builtins.{name}") if offers(owner, name) else absent)
         return self.one(NOBODY)
 
     def _field(self, owner: Obj, name: str, frame: Frame | None, node: ast.AST | None) -> Alts:

@@ -229,6 +229,8 @@ def text_of(value: Any) -> str | None:
         return repr(value.value)
     if isinstance(value, Sym) and value.kind == CONFIG:
         return value.text
+    if value == DictV(()):
+        return "{}"
     if isinstance(value, SeqV):
         parts = [text_of(alts[0][1]) if len(alts) == 1 else None for alts in value.items]
         return None if None in parts else f"({', '.join(str(p) for p in parts)}{',' if len(parts) == 1 else ''})"
