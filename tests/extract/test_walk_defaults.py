@@ -127,3 +127,69 @@ vllm.config.ModelConfig.fast = property(_fast)
     assert ("cuda", "torch.ops._C.missing") in kinds(met(without))
     plain = section(tmp_path / "plain", *changes, (added[0], "property(_fast)", "staticmethod(_fast)"))
     assert ("cuda", "torch.ops._C.missing") in kinds(met(plain))
+
+
+def test_a_keyword_parameter_that_a_server_may_give_is_not_taken_as_left_out(tmp_path: Path) -> None:
+    method = """    def embed_input_ids(self, input_ids, *, is_multimodal=None):
+        if is_multimodal is None:
+            raise ValueError("only with is_multimodal")
+        return input_ids
+    def forward(self, x):
+"""
+    found = section(tmp_path, (MODELS, "    def forward(self, x):\n", method))
+    assert not [use for use in met(found) if use.kind == "refused"]
+
+
+GROUPS = """class Groups(torch.nn.Module):
+    def __init__(self, size: int, groups: int):
+        super().__init__()
+        self.size = size
+        self.groups = groups
+    def forward(self, x):
+        return x if self.groups == 1 else torch.ops._C.grouped(x)
+class Tiny"""
+
+
+def test_a_number_that_is_compared_with_a_constant_is_decided_by_the_configuration(tmp_path: Path) -> None:
+    made = "        self.norm = Norm()\n        self.groups = Groups(config.size, config.groups)\n"
+    found = section(
+        tmp_path, (MODELS, "class Tiny", GROUPS), (MODELS, "        self.norm = Norm()\n", made),
+        (MODELS, "        x = self.norm(x)\n", "        x = self.groups(self.norm(x))\n"),
+    )  # fmt: skip
+    assert ("cuda", "torch.ops._C.grouped") not in kinds(met(found, config={**PLAIN, "size": 8, "groups": 1}))
+    assert ("cuda", "torch.ops._C.grouped") in kinds(met(found, config={**PLAIN, "size": 8, "groups": 2}))
+
+
+@pytest.mark.parametrize("copied", ["cast(dict, {})", "copy.deepcopy({})", "{}"])
+def test_a_copy_of_the_configuration_is_the_configuration(tmp_path: Path, copied: str) -> None:
+    head = "import copy\nfrom typing import cast\nimport torch\n"
+    inner = copied.format("vllm_config.model_config.hf_config")
+    found = section(
+        tmp_path, (MODELS, "import torch\n", head), (MODELS, "config = vllm_config.model_config.hf_config",
+        f"config = {inner}"), (MODELS, "self.mixer = Scan()", "self.mixer = torch.ops._C.scan(config)"),
+    )  # fmt: skip
+    assert ("cuda", "torch.ops._C.scan") not in kinds(met(found)) | kinds(met(found), certain=False)
+
+
+def test_a_configuration_with_another_part_keeps_the_rest(tmp_path: Path) -> None:
+    altered = """        from dataclasses import replace
+        vllm_config = replace(vllm_config, model_config=vllm_config.model_config)
+        config = vllm_config.model_config.hf_config
+"""
+    found = section(
+        tmp_path, (MODELS, "        config = vllm_config.model_config.hf_config\n", altered),
+        (MODELS, "self.mixer = Scan()", "self.mixer = torch.ops._C.scan(config)"),
+    )  # fmt: skip
+    assert ("cuda", "torch.ops._C.scan") not in kinds(met(found)) | kinds(met(found), certain=False)
+
+
+def test_a_feature_that_config_json_leads_into_and_nobody_wrote_is_refused(tmp_path: Path) -> None:
+    refusing = (
+        "class Refusing:\n    def __init__(self):\n        raise {}('only other backends are supported')\nclass Tiny"
+    )
+    made = (MODELS, "self.mixer = Scan()", "self.mixer = Refusing()")
+    found = section(tmp_path, (MODELS, "class Tiny", refusing.format("NotImplementedError")), made)
+    assert ("refused", "NotImplementedError") in kinds(met(found, config={"layer_type": "scan"}))
+    assert ("refused", "NotImplementedError") not in kinds(met(found))
+    checked = section(tmp_path / "checked", (MODELS, "class Tiny", refusing.format("ValueError")), made)
+    assert not [use for use in met(checked, config={"layer_type": "scan"}) if use.kind == "refused"]

@@ -85,9 +85,27 @@ class Natives(Choices):
             return self._unset(str(args[0][0][1].value), args)
         elif name == "importlib.util.find_spec" and args and isinstance(args[0][0][1], Const):
             return self.one(NONE if self.world.absent(str(args[0][0][1].value)) else TENSOR)
-        elif self.world.absent(name) and "." in name and not name.startswith(("object.", "builtins.")):
+        elif name == "dataclasses.replace":
+            return self.one(self._altered(args, words))
+        elif self._missing(name, frame):
             self.meet(Met("package", name, self.place(frame, node)), frame)
         return self.passed(args)
+
+    def _missing(self, name: str, frame: Frame) -> bool:
+        """Whether a package is not there; what the plugin itself calls was written for the device it runs on."""
+        outside = "." in name and not name.startswith(("object.", "builtins."))
+        return outside and not frame.module.name.startswith("vllm_ascend.") and self.world.absent(name)
+
+    def _altered(self, args: Args, words: Words) -> Any:
+        """A configuration object with other fields, the same one for the same fields."""
+        base = args[0][0][1] if args and len(args[0]) == 1 else None
+        if not isinstance(base, Obj):
+            return NOBODY
+        key = (base, tuple(sorted(words.items())))
+        if key not in self._parts:
+            made = self._parts[key] = self.fresh(base.cls, base.settings)
+            made.attrs.update({**base.attrs, **words})
+        return self._parts[key]
 
     def _unset(self, name: str, args: Args) -> Alts:
         """An environment variable: what the trees make of it, else unset."""
@@ -150,6 +168,8 @@ class Natives(Choices):
             return self.one(self.context)
         if name == PLUGIN_CONFIG:
             return self._plugin_config(frame, node)
+        if name == "replace" and module == "vllm.config.utils":
+            return self.one(self._altered(args, words))
         if name.endswith("VllmConfig.with_hf_config") and args:
             return self._with_config(args[0])
         if name.endswith("ModelConfig.using_transformers_backend"):
