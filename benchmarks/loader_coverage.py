@@ -43,7 +43,7 @@ CONFIG: dict[str, Any] = {
     "layer_types": ["full_attention", "full_attention"], "is_moe": True, "model_type": "made_up",
     "linear_attn_config": {"kda_layers": [1], "full_attn_layers": [2], "num_heads": 4, "head_dim": 16,
                            "short_conv_kernel_size": 4},
-    "moe_shared_expert_intermediate_size": 64, "num_mtp_modules": 1, "use_residual": False,
+    "moe_shared_expert_intermediate_size": 64, "num_mtp_modules": 1, "num_shared_experts": 1, "use_residual": False,
     "hybrid_override_pattern": "M*", "moe_layers_enum": "1", "moe_layer_frequency": 1,
 }  # fmt: skip
 NESTED = ("text_config", "vision_config", "audio_config", "llm_config")
