@@ -41,6 +41,9 @@ CONFIG: dict[str, Any] = {
     "qk_rope_head_dim": 16, "v_head_dim": 16, "num_layers": 2, "n_layer": 2, "n_head": 4, "n_embd": 64,
     "encoder_layers": 2, "decoder_layers": 2, "d_model": 64, "num_classes": 2, "num_labels": 2, "mlp_bias": False,
     "layer_types": ["full_attention", "full_attention"], "is_moe": True, "model_type": "made_up",
+    "linear_attn_config": {"kda_layers": [1], "full_attn_layers": [2], "num_heads": 4, "head_dim": 16,
+                           "short_conv_kernel_size": 4},
+    "moe_shared_expert_intermediate_size": 64, "num_mtp_modules": 1, "num_shared_experts": 1, "use_residual": False,
     "hybrid_override_pattern": "M*", "moe_layers_enum": "1", "moe_layer_frequency": 1,
 }  # fmt: skip
 NESTED = ("text_config", "vision_config", "audio_config", "llm_config")

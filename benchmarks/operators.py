@@ -1,6 +1,7 @@
 """Operator walk against what is known: ``python benchmarks/operators.py PACK... [--soc A2] [--verbose]``.
 
-Positives are the models that a release documents as supported or experimental and those its end-to-end tests start;
+Positives are the models that a release documents as supported or experimental and those its end-to-end tests start,
+with the draft layers that a test starts with them (0.18.0 and later);
 negatives are reports (rules/curated/claims.toml). No config.json is used: what it would decide is a class of its own.
 Flagged is whatever is not clean; precision is the share of negatives among flagged ones of both, recall the share of
 negatives that are flagged.
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def positives(pack: Mapping[str, Any], known: Claims, soc: str) -> tuple[dict[st
         name
         for name, row in pack["documented"].items()
         if row["status"] in DOCUMENTED
-        and (soc not in NAMED or re.search(HARDWARE[soc], f"{name} {row.get('hardware')}"))
+        and (re.search(HARDWARE[soc], f"{name} {row.get('hardware')}") or not (soc in NAMED or row.get("hardware")))
     ]
     tested = pack["tested_models"]["models"] if soc not in NAMED else ()
     found: dict[str, str] = {}
@@ -67,7 +68,24 @@ def positives(pack: Mapping[str, Any], known: Claims, soc: str) -> tuple[dict[st
         for architecture in known.architectures(label):
             if architecture in pack["architectures"]:
                 found.setdefault(architecture, name)
+    for model, architecture in drafted(pack, known) if tested else ():
+        if architecture in pack["architectures"]:
+            found.setdefault(architecture, f"{model} with draft layers")
     return found, unmapped
+
+
+def drafted(pack: Mapping[str, Any], known: Claims) -> Iterator[tuple[str, str]]:
+    """Models that tests start with their own draft layers, and the class of those; tests of one architecture only."""
+    tests: dict[int, dict[str, str]] = {}
+    for model, places in pack["tested_models"]["models"].items():
+        for place in places.split():
+            for architecture in known.architectures(model.rpartition("/")[2]):
+                tests.setdefault(int(place.partition(":")[0]), {})[architecture] = model
+    for number, models in sorted(tests.items()):
+        if len(models) == 1 and pack["tested_models"]["files"][number].get("drafts"):
+            for architecture, model in models.items():
+                if architecture in known.drafts.architectures:
+                    yield model, known.drafts.architectures[architecture]
 
 
 def negatives(pack: Mapping[str, Any], known: Claims) -> list[str]:

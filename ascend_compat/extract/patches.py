@@ -17,7 +17,7 @@ Guarded = tuple[ast.stmt, str]
 
 
 def extract_patches(trees: Trees) -> list[dict[str, Any]]:
-    """``{"target", "replacement", "at", "guard"?, "soc"?}`` for each attribute that leads into vllm.
+    """``{"target", "replacement", "at", "wrapper"?, "guard"?, "soc"?}`` for each attribute that leads into vllm.
 
     Counted: assignments and ``setattr`` at module level, in functions called there, and in functions that a decorator
     registers for a vllm module. Modules are those the packages of ``vllm_ascend.patch`` import, with the tests around
@@ -156,6 +156,8 @@ class _Reader:
             "replacement": self._replacement(value, names),
             "at": self.module.at(node),
         }
+        wrapper = last_name(value.func) if isinstance(value, ast.Call) else ""
+        row |= {"wrapper": wrapper} if wrapper in WRAPPERS else {}
         yield {**row, "guard": guard} if guard else row
 
     def _is_function(self, fqn: str, node: ast.AST | None) -> bool:

@@ -27,6 +27,8 @@ HARDWARE = re.compile(r"\s*hardware\s*:.*?\b(A2|A3|A5|310P)\b", re.I)
 NOT_MODELS = re.compile(
     r"(?:application|image|audio|video|text|multipart|tests?|docs)/|.*\.(?:py|json|ya?ml|jpe?g|png|txt|jinja|sh|wav|mp4)$"
 )
+#: A test that starts the model's own draft layers with it.
+DRAFTS = re.compile(r"""method\\?["']?\s*[:=]\s*\\?["']\w*mtp""")
 RUNNERS = re.compile(r"Runner|Server|LLM|snapshot_download")
 
 
@@ -53,7 +55,8 @@ def extract_tested_models(trees: Trees) -> dict[str, Any]:
                 home, _, name = relative.rpartition("/")
                 folders.setdefault(home, len(folders))
                 facts.pop("max_model_len", None)
-                files.append({"in": folders[home], "name": name, **_place(relative, where), **facts})
+                drafts = {"drafts": True} if DRAFTS.search(text) else {}
+                files.append({"in": folders[home], "name": name, **_place(relative, where), **facts, **drafts})
                 for model, line in rows.items():
                     models.setdefault(model, []).append(f"{len(files) - 1}:{line}")
     if not models:

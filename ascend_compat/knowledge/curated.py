@@ -190,6 +190,12 @@ class Names(Entry):
     architectures: dict[str, list[str]]
 
 
+class Drafts(Entry):
+    """The class that drafts for an architecture whose checkpoint has its own multi-token prediction."""
+
+    architectures: dict[str, str]
+
+
 class Reported(Entry):
     """An architecture that is reported or reasoned not to run, up to a vllm version."""
 
@@ -201,6 +207,7 @@ class Claims(Rule):
     """``claims.toml``."""
 
     names: Names
+    drafts: Drafts
     report: tuple[Reported, ...] = ()
 
     def architectures(self, label: str) -> list[str]:

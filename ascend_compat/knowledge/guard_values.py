@@ -27,12 +27,13 @@ _COMPARE: dict[type, Callable[[Any, Any], bool]] = {
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "len": len, "bool": bool, "int": int, "str": str, "min": min, "max": max, "abs": abs,
 }  # fmt: skip
-_METHODS = frozenset({"lower", "upper", "startswith", "endswith", "get", "items", "keys", "values"})
+_METHODS = frozenset({"lower", "upper", "startswith", "endswith", "get", "items", "keys", "values", "split"})
 _TYPES: dict[str, tuple[type, ...]] = {
     "dict": (dict,), "list": (list, tuple), "tuple": (list, tuple), "str": (str,), "int": (int,), "float": (float,),
     "bool": (bool,),
 }  # fmt: skip
-ELEMENT = "each"
+#: ``each(x)`` stands for some element of ``x``, ``every(f(each(x)))`` for a tuple of ``f`` of all of them.
+ELEMENT, ALL = "each", "every"
 SIZE = 1 << 16
 
 
@@ -49,13 +50,19 @@ def parsed(text: str) -> ast.expr | None:
 def elements(text: str) -> tuple[tuple[str, ast.expr], ...]:
     """``each(x)`` parts of a guard, the innermost first: their text and ``x``."""
     tree = parsed(text)
-    found = [n for n in ast.walk(tree) if is_element(n)] if tree is not None else []
+    every = [n for n in ast.walk(tree) if _is_call(n, ALL)] if tree is not None else []
+    own = {id(n) for whole in every for n in ast.walk(whole)}
+    found = [n for n in ast.walk(tree) if is_element(n) and id(n) not in own] if tree is not None else []
     return tuple((ast.unparse(node), node.args[0]) for node in reversed(found))  # type: ignore[attr-defined]  # calls
 
 
 def is_element(node: ast.AST) -> bool:
     """Whether a node is ``each(x)``."""
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == ELEMENT
+    return _is_call(node, ELEMENT)
+
+
+def _is_call(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
 
 
 class Values:
@@ -105,6 +112,9 @@ class Values:
     def _sequence(self, node: ast.Tuple | ast.List | ast.Set) -> Any:
         return tuple(self.value(item) for item in node.elts)
 
+    def _mapping(self, node: ast.Dict) -> Any:
+        return {self.value(key): self.value(value) for key, value in zip(node.keys, node.values, strict=True) if key}
+
     def _binary(self, node: ast.BinOp) -> Any:
         left, right = self.value(node.left), self.value(node.right)
         if isinstance(node.op, ast.Mult) and (isinstance(left, (str, list)) or isinstance(right, (str, list))):
@@ -147,12 +157,23 @@ class Values:
             owner = self.value(node.func.value)
             return getattr(owner, node.func.attr)(*(self.value(arg) for arg in node.args))
         name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name == ALL:
+            return self._every(node.args[0])
         if name in ("getattr", "hasattr"):
             return self._member(name, node)
         if name == "isinstance":
             kinds = [t for n in ast.walk(node.args[1]) if isinstance(n, ast.Name) for t in _TYPES[n.id]]
             return isinstance(self.value(node.args[0]), tuple(kinds))
         return _FUNCTIONS[name](*(self.value(arg) for arg in node.args))
+
+    def _every(self, node: ast.expr) -> tuple[Any, ...]:
+        element = next(n for n in ast.walk(node) if is_element(n))
+        text, saved, out = ast.unparse(element), dict(self.bound), []
+        for item in self.value(element.args[0]):  # type: ignore[attr-defined]  # a call
+            self.bound[text] = item
+            out.append(self.value(node))
+        self.bound = saved
+        return tuple(out)
 
     def _member(self, name: str, node: ast.Call) -> Any:
         """A published configuration has every field that its class adds: one that is not there is not there."""
@@ -180,6 +201,7 @@ _NODES: dict[type, Callable[[Any, Any], Any]] = {
     ast.Tuple: Values._sequence,
     ast.List: Values._sequence,
     ast.Set: Values._sequence,
+    ast.Dict: Values._mapping,
     ast.BinOp: Values._binary,
     ast.UnaryOp: Values._unary,
     ast.BoolOp: Values._either,

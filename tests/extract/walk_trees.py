@@ -132,9 +132,10 @@ SCAN, PLAIN = {"layer_type": "scan"}, {"layer_type": "norm"}
 
 
 def section(root: Path, *changes: tuple[str, str, str]) -> dict[str, Any]:
-    """The section of the small trees; a change is ``(file, old, new)``."""
+    """The section of the small trees; a change is ``(file, old, new)``, ``(file, "", text)`` for a new one."""
     files = dict(FILES)
     for name, old, new in changes:
+        files.setdefault(name, "")
         assert old in files[name], f"{old!r} is not in {name}"
         files[name] = files[name].replace(old, new)
     for name, content in files.items():

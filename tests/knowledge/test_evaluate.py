@@ -141,3 +141,8 @@ def test_an_enumeration_whose_members_the_pack_leaves_out_is_undecided() -> None
     machine = Machine({"m": {"path": "m.py", "body": body}}, {})
     with pytest.raises(Undecided):
         machine.call(machine.member("m", "f"), [], {}, "")
+
+
+def test_a_table_made_of_keys() -> None:
+    source = "def f(a, b, c):\n    return dict.fromkeys(['x', a], b)\n"
+    assert _evaluate(source, ["y", None, 0]) == {"x": None, "y": None}

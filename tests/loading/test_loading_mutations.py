@@ -77,6 +77,21 @@ TinyModel.load_weights = _without_norms
     assert fate(found, "proj.weight").result is Result.LOADED
 
 
+def test_a_patched_constructor_that_hands_everything_on_sets_what_the_original_sets(tmp_path: Path) -> None:
+    patch = """
+from vllm.model_executor.models.tiny import TinyModel
+_given = TinyModel.__init__
+def _init(self, *args, **kwargs):
+    _given(self, *args, **kwargs)
+    self.patched = True
+TinyModel.__init__ = _init
+"""
+    files = tiny((CHOICE, "if self.patched and self.config.tie_word_embeddings and name"))
+    packages = {"vllm_ascend/patch/__init__.py": "", "vllm_ascend/patch/worker/__init__.py": ""}
+    found = loading(tmp_path, {**files, PATCH: patch, **packages})
+    assert {item.result for item in found.outcomes} == {Result.LOADED}
+
+
 def test_a_name_that_is_mapped_elsewhere_goes_there(tmp_path: Path) -> None:
     files = tiny(('name.removeprefix("model.")', 'name.removeprefix("model.").replace("proj", "norm")'))
     assert fate(loading(tmp_path, files), "proj.weight").into == ("model.layers.0.norm.weight",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from typing import Any
 
 from ascend_compat.extract.walk.recording import Recording
@@ -24,6 +25,8 @@ IDLE = frozenset({"prefix", "layer_name"})
 NUMBERS = frozenset({"int", "float", "Tensor", "torch.Tensor"})
 Args = list[Alts]
 Words = dict[str, Alts]
+#: Where a module's tree keeps the names that are compared with constants.
+COMPARED = "compared"
 #: Keyword arguments that a call may give besides those it names.
 REST = "**"
 
@@ -33,6 +36,18 @@ def _annotation(param: ast.arg) -> str:
         return ""
     text = ast.unparse(param.annotation).strip("'\"")
     return text.removesuffix(" | None").removeprefix("Optional[").removesuffix("]")
+
+
+def compared(module: Any) -> frozenset[str]:
+    """Names and attributes of a module that are compared with a constant somewhere in it; kept with its tree."""
+    known: frozenset[str] | None = module.tree.__dict__.get(COMPARED)
+    if known is None:
+        found: set[str] = set()
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Compare) and any(isinstance(c, ast.Constant) for c in node.comparators):
+                found.add(node.left.attr if isinstance(node.left, ast.Attribute) else getattr(node.left, "id", ""))
+        known = module.tree.__dict__[COMPARED] = frozenset(found)
+    return known
 
 
 class Binding(Recording):
@@ -45,21 +60,25 @@ class Binding(Recording):
         names = [*spec.posonlyargs, *spec.args]
         defaults = [None] * (len(names) - len(spec.defaults)) + list(spec.defaults)
         given = list(args)
+        deciding = compared(module)
         if func.bound is not None:
             given.insert(0, self.one(func.bound))
         for index, (param, default) in enumerate(zip(names, defaults, strict=True)):
             if index < len(given):
-                env[param.arg] = self.coarse(given[index], param)
+                env[param.arg] = self.coarse(given[index], param, deciding=deciding)
             elif param.arg in words:
-                env[param.arg] = self.coarse(words[param.arg], param)
+                env[param.arg] = self.coarse(words[param.arg], param, deciding=deciding)
             else:
                 env[param.arg] = self.missing(param, default, module)
                 if REST in words and default is not None:
                     env[param.arg] = merged([*env[param.arg], *self.one(TENSOR)])
         for param, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
+            given_here = param.arg in words
             env[param.arg] = (
-                self.coarse(words[param.arg], param) if param.arg in words else self.missing(param, default, module)
+                self.coarse(words[param.arg], param) if given_here else self.missing(param, default, module)
             )
+            if REST in words and default is not None and not given_here:
+                env[param.arg] = merged([*env[param.arg], *self.one(TENSOR)])
         if spec.vararg is not None:
             rest = given[len(names) :]
             env[spec.vararg.arg] = self.one(SeqV(tuple(self.coarse(a, None) for a in rest)))
@@ -75,12 +94,14 @@ class Binding(Recording):
             return self.coarse(self.value(default, self.module_frame(module)), param)
         return self.annotated(param.annotation, module)
 
-    def coarse(self, alts: Alts, param: ast.arg | None, name: str = "") -> Alts:
-        """A value without what decides nothing, so that calls which differ in sizes are one."""
+    def coarse(
+        self, alts: Alts, param: ast.arg | None, name: str = "", deciding: Collection[str] = frozenset()
+    ) -> Alts:
+        """A value without what decides nothing, so that calls which differ in sizes are one; ``deciding`` do decide."""
         name = param.arg if param is not None else name
         if name in IDLE:
             return self.one(TENSOR)
-        plain = param is not None and _annotation(param) in NUMBERS
+        plain = param is not None and _annotation(param) in NUMBERS and name not in deciding
         out = []
         for cond, value in alts:
             if isinstance(value, Sym):

@@ -29,6 +29,7 @@ from ascend_compat.extract.walk.values import (
     combined,
     merged,
     name_text,
+    offers,
     text_of,
 )
 
@@ -58,6 +59,8 @@ class Builtins(Containers):
             return self.one(DictV(tuple((Const.of(k), v) for k, v in words.items()))) if not args else args[0]
         if name in ("list", "tuple", "set", "frozenset") and not args:
             return self.one(SeqV(()))
+        if name == "tuple" and (every := _every(args[0], node)) is not None:
+            return self.one(every)
         if name in ("list", "tuple", "set", "frozenset", "sorted", "reversed", "iter", "next", "cast") and args:
             return self.elements(args[-1]) if name == "next" else args[-1]
         if name in ("print", "setattr", "delattr"):
@@ -114,6 +117,8 @@ class Builtins(Containers):
             if there is None and default is not None:
                 return merged([*found, *default])
             return found
+        if default is not None and isinstance(owner, (Const, SeqV, DictV)) and not offers(owner, name):
+            return default
         return self.one(owner if isinstance(owner, Sym) and owner.kind == DATA else NOBODY)
 
     def has(self, owner: Any, name: str, frame: Frame | None) -> bool | None:
@@ -254,3 +259,14 @@ class Builtins(Containers):
 def _one_of(kinds: list[str]) -> Callable[[list[str]], str]:
     """The text of ``isinstance`` for these types."""
     return lambda texts: f"isinstance({texts[0]}, ({', '.join(kinds)},))"
+
+
+def _every(alts: Alts, node: ast.AST) -> Sym | None:
+    """A tuple of what a comprehension makes of each element of something that config.json holds."""
+    made = alts[0][1] if len(alts) == 1 else None
+    given = node.args[0] if isinstance(node, ast.Call) and node.args else None
+    plain = isinstance(given, (ast.ListComp, ast.GeneratorExp)) and not any(g.ifs for g in given.generators)
+    if not plain or not isinstance(made, ManyV) or len(made.items) != 1 or made.items[0][0][1]:
+        return None
+    text = text_of(made.items[0][1]) or ""
+    return Sym(CONFIG, f"every({text})") if text.count("each(") == 1 else None

@@ -28,7 +28,9 @@ from ascend_compat.extract.walk.values import (
     SuperV,
     Sym,
     combined,
+    conj,
     merged,
+    plain_tuple,
     text_of,
 )
 
@@ -81,13 +83,10 @@ class Containers(Calls):
     def _of_dict(self, table: DictV, method: str, args: Args) -> Alts:
         if method in ("get", "pop"):
             default = args[1] if len(args) > 1 else self.one(NONE)
-            if args and isinstance(args[0][0][1], (Const, ClassV, ExtV)) and len(args[0]) == 1:
-                key = args[0][0][1]
-                for known, alts in table.items:
-                    if known == key:
-                        return alts  # type: ignore[no-any-return]  # values are alternatives
-                return default if not table.open else merged([*default, *self.one(TENSOR)])
-            return self._chosen(table, args[0][0][1] if args else NOBODY, default)
+            keys = args[0] if args else self.one(NOBODY)
+            return merged((both, v) for cond, key in self._spread(keys)
+                          for c, v in self._got_from(table, key, default)
+                          if (both := conj(cond, c)) is not None)  # fmt: skip
         if method == "items":
             rows = tuple(((self.world.full, ()), SeqV((self.one(k), v))) for k, v in table.items)
             return self.one(ManyV(rows))
@@ -97,9 +96,30 @@ class Containers(Calls):
             return self.one(SeqV(tuple(self.one(k) for k, _ in table.items)))
         return self.one(table if method == "copy" else NONE)
 
+    def _spread(self, keys: Alts) -> Alts:
+        """A tuple of alternatives as alternative tuples."""
+        out: list[tuple[Cond, Any]] = []
+        for cond, key in keys:
+            if not isinstance(key, SeqV):
+                out.append((cond, key))
+                continue
+            for under, values in self.each(list(key.items)):
+                both = conj(cond, under)
+                if both is not None:
+                    out.append((both, SeqV(tuple(self.one(v) for v in values))))
+        return merged(out)
+
+    def _got_from(self, table: DictV, key: Any, default: Alts) -> Alts:
+        if not isinstance(key, (Const, ClassV, ExtV)) and not plain_tuple(key):
+            return self._chosen(table, key, default)
+        for known, alts in table.items:
+            if known == key:
+                return alts  # type: ignore[no-any-return]  # values are alternatives
+        return default if not table.open else merged([*default, *self.one(TENSOR)])
+
     def _chosen(self, table: DictV, key: Any, default: Alts) -> Alts:
         """What a key that config.json holds finds: each value under the keys that lead to it."""
-        text = text_of(key) if isinstance(key, Sym) else None
+        text = text_of(key) if isinstance(key, (Sym, SeqV)) else None
         groups: dict[Alts, list[str]] = {}
         for known, alts in table.items:
             groups.setdefault(alts, []).append(text_of(known) or "?")
@@ -160,7 +180,7 @@ class Containers(Calls):
             return self.one(Sym(CONFIG, TEXT if owner == ROOT else owner))
         if method in ("to_dict", "copy"):
             return self.one(Sym(CONFIG, owner))
-        if method in ("get", "startswith", "endswith", "lower", "items", "keys", "values") and len(args) <= 2:
+        if method in ("get", "startswith", "endswith", "lower", "items", "keys", "values", "split") and len(args) <= 2:
             values = [a[0][1] if len(a) == 1 else NOBODY for a in args]
             return self.one(
                 combined([Sym(CONFIG, func.text), *values], lambda t: f"{t[0]}({', '.join(t[1:])})", func.text)

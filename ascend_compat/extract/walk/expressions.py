@@ -12,6 +12,7 @@ from ascend_compat.extract.walk.values import (
     CONFIG,
     DATA,
     NOBODY,
+    NONE,
     TENSOR,
     UNKNOWN,
     Alts,
@@ -32,6 +33,7 @@ from ascend_compat.extract.walk.values import (
     each,
     merged,
     name_text,
+    plain_tuple,
     text_of,
 )
 
@@ -65,7 +67,10 @@ class Expressions(Operations):
 
     def _attribute(self, node: ast.Attribute, frame: Frame) -> Alts:
         out: list[tuple[Cond, Any]] = []
-        for cond, owner in self.value(node.value, frame):
+        owners = self.value(node.value, frame)
+        # Where something may be None, the code that takes an attribute of it runs only where it is not.
+        some = [a for a in owners if a[1] != NONE] if len(owners) > 1 else owners
+        for cond, owner in some or owners:
             for more, value in self.attribute(owner, node.attr, frame, node):
                 both = conj(cond, more)
                 if both is not None:
@@ -146,7 +151,7 @@ class Expressions(Operations):
         more = False
         for key, value in zip(node.keys, node.values, strict=True):
             known = self.value(key, frame) if key is not None else ()
-            if len(known) == 1 and isinstance(known[0][1], (Const, ClassV, ExtV)):
+            if len(known) == 1 and (isinstance(known[0][1], (ClassV, ExtV, Const)) or plain_tuple(known[0][1])):
                 items.append((known[0][1], self.value(value, frame)))
             elif key is None:
                 for _, inner in self.value(value, frame):

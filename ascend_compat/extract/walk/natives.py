@@ -41,10 +41,12 @@ ALL_REDUCE = "tensor_model_parallel_all_reduce"
 CURRENT_CONFIG = frozenset(
     {"get_current_vllm_config", "get_current_vllm_config_or_none", "get_cached_compilation_config"}
 )
-PLUGIN_CONFIG = "get_ascend_config"
+PLUGIN_CONFIG, PLUGIN_CONFIGS = "get_ascend_config", "vllm_ascend.ascend_config"
 NESTED = frozenset({"init_vllm_registered_model"})
 DEVICE_CALLS = frozenset({"get_ascend_device_type", "get_ascend_soc_version"})
 COMPLEX = frozenset({"torch.polar", "torch.view_as_complex", "torch.complex"})
+#: Functions that give what they are given, by the argument that it is.
+SAME = {"typing.cast": -1, "copy.copy": 0, "copy.deepcopy": 0}
 VARIABLE_CALLS = frozenset({"os.environ.get", "os.getenv"})
 PLUGIN_OPS = "_C_ascend"
 REPLACEABLE = ("CustomOp", "PluggableLayer")
@@ -67,6 +69,8 @@ class Natives(Choices):
             return self._partial(args, words)
         if name.startswith("torch.ops."):
             return self._torch_op(name, args, words, frame, node)
+        if name in SAME and args:
+            return args[SAME[name]]
         if name in COMPLEX:
             self.meet(Met("dtype", name, self.place(frame, node)), frame)
         elif name.startswith("torch_npu."):
@@ -81,9 +85,27 @@ class Natives(Choices):
             return self._unset(str(args[0][0][1].value), args)
         elif name == "importlib.util.find_spec" and args and isinstance(args[0][0][1], Const):
             return self.one(NONE if self.world.absent(str(args[0][0][1].value)) else TENSOR)
-        elif self.world.absent(name) and "." in name and not name.startswith(("object.", "builtins.")):
+        elif name == "dataclasses.replace":
+            return self.one(self._altered(args, words))
+        elif self._missing(name, frame):
             self.meet(Met("package", name, self.place(frame, node)), frame)
         return self.passed(args)
+
+    def _missing(self, name: str, frame: Frame) -> bool:
+        """Whether a package is not there; what the plugin itself calls was written for the device it runs on."""
+        outside = "." in name and not name.startswith(("object.", "builtins."))
+        return outside and not frame.module.name.startswith("vllm_ascend.") and self.world.absent(name)
+
+    def _altered(self, args: Args, words: Words) -> Any:
+        """A configuration object with other fields, the same one for the same fields."""
+        base = args[0][0][1] if args and len(args[0]) == 1 else None
+        if not isinstance(base, Obj):
+            return NOBODY
+        key = (base, tuple(sorted(words.items())))
+        if key not in self._parts:
+            made = self._parts[key] = self.fresh(base.cls, base.settings)
+            made.attrs.update({**base.attrs, **words})
+        return self._parts[key]
 
     def _unset(self, name: str, args: Args) -> Alts:
         """An environment variable: what the trees make of it, else unset."""
@@ -145,9 +167,9 @@ class Natives(Choices):
         if name == "get_forward_context":
             return self.one(self.context)
         if name == PLUGIN_CONFIG:
-            made = self.dotted("vllm_ascend.ascend_config.AscendConfig")
-            return merged(a for _, cls in made for a in self.instance(cls, [self.config_setting("")], {}, frame, node)
-                          if isinstance(cls, ClassV))  # fmt: skip
+            return self._plugin_config(frame, node)
+        if name == "replace" and module == "vllm.config.utils":
+            return self.one(self._altered(args, words))
         if name.endswith("VllmConfig.with_hf_config") and args:
             return self._with_config(args[0])
         if name.endswith("ModelConfig.using_transformers_backend"):
@@ -189,6 +211,15 @@ class Natives(Choices):
             return self.one(NOBODY)
         made = self.setting(cls)
         return self._field(made, "compilation_config", None, None) if "compilation" in name else self.one(made)
+
+    def _plugin_config(self, frame: Frame, node: ast.AST) -> Alts:
+        """The plugin's configuration: its class made for the server's, or what the function that makes it gives."""
+        given = [self.config_setting("")]
+        for _, cls in self.dotted(f"{PLUGIN_CONFIGS}.AscendConfig"):
+            if isinstance(cls, ClassV) and next(self.find_member(cls.fqn, "__init__"), None) is not None:
+                return self.instance(cls, given, {}, frame, node)
+        return merged(a for _, func in self.dotted(f"{PLUGIN_CONFIGS}.init_ascend_config")
+                      for a in self.call(func, given, {}, frame, node)) or self.one(NOBODY)  # fmt: skip
 
     def _with_config(self, alts: Alts) -> Alts:
         """The server's configuration with another part of config.json as the model's."""

@@ -8,11 +8,12 @@ from typing import Any
 from ascend_compat.extract.statements import nodes
 from ascend_compat.extract.tree import Binding, Module
 from ascend_compat.extract.walk.names import STAR, Bound, Frame
-from ascend_compat.extract.walk.settings import SETTINGS, Settings
+from ascend_compat.extract.walk.settings import SETTINGS, Settings, is_field
 from ascend_compat.extract.walk.values import (
     CONFIG,
     DATA,
     NOBODY,
+    NONE,
     TENSOR,
     UNKNOWN,
     Alts,
@@ -31,6 +32,7 @@ from ascend_compat.extract.walk.values import (
     conj,
     merged,
     name_text,
+    offers,
 )
 
 CURRENT_PLATFORM = "vllm.platforms.current_platform"
@@ -217,7 +219,8 @@ class Resolve(Settings):
                 return self.one(Sym(CONFIG, f"{owner.text}.{name}"))
             return self.one(owner if owner.kind == DATA else Sym(UNKNOWN, f"{owner.text}.{name}"[:120]))
         if isinstance(owner, (SeqV, ManyV, DictV, Const)):
-            return self.one(ExtV(f"builtins.{name}"))
+            absent = TENSOR if owner == NONE else NOBODY  # something sets it before the server asks
+            return self.one(ExtV(f"builtins.{name}") if offers(owner, name) else absent)
         return self.one(NOBODY)
 
     def _field(self, owner: Obj, name: str, frame: Frame | None, node: ast.AST | None) -> Alts:
@@ -236,8 +239,7 @@ class Resolve(Settings):
         if forwarded is not None:
             return forwarded
         if owner.settings:
-            computed = self._computed_field(owner.cls, name)
-            return computed if computed is not None else self.one(NOBODY)
+            return self._computed_field(owner.cls, name) or self.one(NOBODY)
         return self.one(TENSOR)
 
     def forwarded(self, owner: Obj, name: str, frame: Frame | None, node: ast.AST | None) -> Alts | None:
@@ -264,28 +266,26 @@ class Resolve(Settings):
         if isinstance(definition, str):
             rows = self.world.patches[f"{home.replace(':', '.')}.{name}"]
             row = next(r for r in rows if r["replacement"] == definition)
-            return merged((c, FuncV(v.code, bound, v.given) if isinstance(v, FuncV) else v)
-                          for c, v in self.replacement(row))  # fmt: skip
+            return merged((both, v) for c, made in self.replacement(row)
+                          for more, v in self.wrapped(made, bound, row.get("wrapper"), frame, node)
+                          if (both := conj(c, more)) is not None)  # fmt: skip
         found = self.world.trees.find_class(home)
         assert found is not None
         module = found[0]
         if isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef)):
             marks = {name_text(d).rpartition(".")[2].partition("(")[0] for d in definition.decorator_list}
             code = self.code(module, definition, f"{home}.{name}", home)
-            if marks & {"property", "cached_property"} and isinstance(bound, Obj):
-                if frame is None:
-                    return self.one(NOBODY)
-                return self.call(FuncV(code, bound), [], {}, frame, node or definition)
-            if "staticmethod" in marks:
-                return self.one(FuncV(code))
-            if "classmethod" in marks:
-                return self.one(FuncV(code, ClassV(bound.cls) if isinstance(bound, Obj) else bound))
-            return self.one(FuncV(code, bound if isinstance(bound, Obj) else None))
+            wrapper = next(
+                (w for w in ("property", "cached_property", "staticmethod", "classmethod") if w in marks), ""
+            )
+            return self.wrapped(FuncV(code), bound, wrapper, frame, node or definition)
         if isinstance(definition, ast.ClassDef):
             return self.one(NOBODY)
         if isinstance(bound, Obj) and bound.settings:
             return self._default(module, home, name, definition)
         value = getattr(definition, "value", None)
+        if is_field(value):
+            return self.given_by_field(module, value, frame)
         return self.value(value, self.module_frame(module)) if value is not None else self.one(TENSOR)
 
     def _of_class(self, owner: ClassV, name: str, frame: Frame | None, node: ast.AST | None) -> Alts:

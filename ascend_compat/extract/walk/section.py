@@ -69,9 +69,14 @@ class Tables:
 
 
 def refuses(found: Reached) -> bool:
-    """A ``raise`` on the one path there is, that says what is not supported."""
+    """A ``raise`` on the one path there is, that says what is not supported.
+
+    Where config.json leads into its function it must be ``NotImplementedError``: others say what config.json may hold.
+    """
     words = found.met.note.lower()
-    return not found.data and not found.cond[1] and any(word in words for word in REFUSING)
+    own = [g for g in found.cond[1] if g not in found.way.cond[1]]
+    led = found.met.name == "NotImplementedError" and not own and all(g.kind == CONFIG for g in found.cond[1])
+    return not found.data and (led or not found.cond[1]) and any(word in words for word in REFUSING)
 
 
 def extract_operators(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from ascend_compat.extract.tree import Module
 from ascend_compat.extract.walk.names import Frame, Names
@@ -14,12 +14,15 @@ from ascend_compat.extract.walk.values import (
     NONE,
     TENSOR,
     Alts,
+    ClassV,
     Const,
     DictV,
     ExtV,
+    FuncV,
     Obj,
     SeqV,
     Sym,
+    merged,
     name_text,
 )
 
@@ -88,7 +91,7 @@ class Settings(Names):
         """The default of a field of a configuration class."""
         value = getattr(node, "value", None)
         annotation = getattr(node, "annotation", None)
-        if isinstance(value, ast.Call) and ast.unparse(value.func).rpartition(".")[2] in ("field", "Field"):
+        if is_field(value):
             words = {k.arg: k.value for k in value.keywords}
             factory = words.get("default_factory")
             if factory is not None:
@@ -109,6 +112,29 @@ class Settings(Names):
                 return typed if any(isinstance(v, Obj) for _, v in typed) else self.one(TENSOR)
             return self.one(NONE) if optional and value is not None else self.annotated(annotation, module)
         return self.value(value, self.module_frame(module))
+
+    def wrapped(self, func: Any, bound: Any, wrapper: str | None, frame: Any, node: Any) -> Alts:
+        """A function as a member of a class: bound to the instance or the class, or called where it is a property."""
+        if not isinstance(func, FuncV):
+            return self.one(func)
+        owner: Any = bound if isinstance(bound, Obj) else None
+        if owner is not None and wrapper in ("property", "cached_property"):
+            made = FuncV(func.code, owner, func.given)
+            return self.call(made, [], {}, frame, node) if frame is not None else self.one(NOBODY)
+        if wrapper == "staticmethod":
+            owner = None
+        elif wrapper == "classmethod":
+            owner = ClassV(owner.cls) if owner is not None else bound
+        return self.one(FuncV(func.code, owner, func.given))
+
+    def given_by_field(self, module: Module, value: ast.Call, frame: Frame | None) -> Alts:
+        """What ``field(default=..., default_factory=...)`` gives an instance that is made without the field."""
+        words = {k.arg: k.value for k in value.keywords}
+        where = self.module_frame(module)
+        if "default_factory" in words:
+            return merged(a for c, f in self.value(words["default_factory"], where)
+                          for a in self.call(f, [], {}, frame or where, value, c))  # fmt: skip
+        return self.value(words["default"], where) if "default" in words else self.one(TENSOR)
 
     def _computed_field(self, cls: str, name: str) -> Alts | None:
         """A field that the class sets to what a method of its own gives, without arguments."""
@@ -161,6 +187,11 @@ class Settings(Names):
             if found is not None and isinstance(found.node, ast.ClassDef) and _is_setting(found.fqn):
                 return self.one(self.setting(found.fqn))
         return self.one(NOBODY)
+
+
+def is_field(value: Any) -> TypeGuard[ast.Call]:
+    """Whether a class body gives a default as ``field(...)``."""
+    return isinstance(value, ast.Call) and ast.unparse(value.func).rpartition(".")[2] in ("field", "Field")
 
 
 def _is_setting(fqn: str) -> bool:

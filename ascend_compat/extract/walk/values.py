@@ -229,10 +229,24 @@ def text_of(value: Any) -> str | None:
         return repr(value.value)
     if isinstance(value, Sym) and value.kind == CONFIG:
         return value.text
+    if value == DictV(()):
+        return "{}"
     if isinstance(value, SeqV):
         parts = [text_of(alts[0][1]) if len(alts) == 1 else None for alts in value.items]
         return None if None in parts else f"({', '.join(str(p) for p in parts)}{',' if len(parts) == 1 else ''})"
     return None
+
+
+def offers(owner: Any, name: str) -> bool:
+    """Whether a constant or a container has an attribute."""
+    if isinstance(owner, Const):
+        return owner.kind == "enum" or hasattr(owner.value, name)
+    return hasattr(dict, name) if isinstance(owner, DictV) else hasattr(list, name) or hasattr(set, name)
+
+
+def plain_tuple(value: Any) -> bool:
+    """Whether a value is a tuple of constants: a key of a table as good as a constant."""
+    return isinstance(value, SeqV) and all(len(i) == 1 and isinstance(i[0][1], Const) for i in value.items)
 
 
 def combined(values: Iterable[Any], text: Callable[[list[str]], str], where: str) -> Sym:

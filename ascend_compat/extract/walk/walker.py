@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from ascend_compat.extract.tree import Module
-from ascend_compat.extract.walk.binding import REST
+from ascend_compat.extract.walk.binding import REST, Words
 from ascend_compat.extract.walk.names import Frame
 from ascend_compat.extract.walk.natives import Natives
 from ascend_compat.extract.walk.summary import Summary
-from ascend_compat.extract.walk.values import TENSOR, Alts, ClassV, Code, FuncV, Obj
+from ascend_compat.extract.walk.values import TENSOR, Alts, ClassV, Code, Cond, FuncV, Obj
 from ascend_compat.extract.walk.world import World
 
 #: What a server calls on a model.
@@ -63,11 +63,25 @@ class Walker(Natives):
         frame = Frame(module, {}, (self.world.full, ()), code, root)
         config = self.drafting() if entry.get("kind") == "speculative" else self.config_setting("")
         with deep():
-            made = self.object(found.fqn, [], {"vllm_config": config, "prefix": self.one(TENSOR)}, frame, node)
+            words: Words = {"vllm_config": config, "prefix": self.one(TENSOR)}
+            made = self._picked(found.fqn, words, frame, node)
             self.enter_context(frame, node)
-            for name in ENTRIES:
-                self._enter(made, name, frame, node)
+            for frame.cond, model in made:
+                for name in ENTRIES:
+                    self._enter(model, name, frame, node)
         return root
+
+    def _picked(self, cls: str, words: Words, frame: Frame, node: ast.AST) -> Alts:
+        """Models that ``__new__`` of a class gives, each under what picks it; where it picks no other, the class."""
+        found = self._member(ClassV(cls), cls, "__new__", frame, node) or ()
+        own, full = [self.one(ClassV(cls))], (self.world.full, ())
+        made = [a for _, v in found if isinstance(v, FuncV) for a in self.call(v, own, words, frame, node)]
+        out: list[tuple[Cond, Any]] = []
+        for frame.cond, value in made or self.one(TENSOR):
+            model = value if isinstance(value, Obj) else self.object(cls, [], words, frame, node)
+            out.append((frame.cond, model))
+        frame.cond = full
+        return tuple(out)
 
     def drafting(self) -> Alts:
         """The configuration of a server whose draft model this is."""

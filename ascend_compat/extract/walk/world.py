@@ -33,7 +33,14 @@ IMPORTED_AS = {
     "pyzmq": ("zmq",),
     "prometheus_client": ("prometheus_client",),
     "torch": ("torch", "torchgen", "networkx", "jinja2", "sympy", "typing_extensions"),
+    "pydantic": ("pydantic_core", "annotated_types"),
+    "fastapi": ("starlette", "uvicorn", "uvloop", "httpx"),
+    "requests": ("urllib3",),
+    "py_cpuinfo": ("cpuinfo",),
 }
+#: A statement at the top of a module, under no test, and a question whether a package is there.
+PLAIN_IMPORT = re.compile(r"^(?:from|import)[ \t]+([A-Za-z_]\w*)", re.M)
+ASKED = re.compile(r"find_spec\(\s*[\"'](\w+)")
 TRITON_PACKAGE = "triton-ascend"
 REGISTER = "direct_register_custom_op"
 
@@ -120,6 +127,15 @@ class World:
         return frozenset({*names, "transformers", "cv2", "PIL", "yaml"})
 
     @cached_property
+    def needed(self) -> frozenset[str]:
+        """Packages that the plugin imports at the top of a module and nowhere asks for: a release comes with them."""
+        tree = self.trees.vllm_ascend
+        texts = [found[0].read_text(encoding="utf-8-sig", errors="replace")
+                 for name in tree.names() if (found := tree.find(name)) is not None]  # fmt: skip
+        asked = {name for text in texts for name in ASKED.findall(text)}
+        return frozenset({name for text in texts for name in PLAIN_IMPORT.findall(text)} - asked)
+
+    @cached_property
     def triton(self) -> int:
         """Devices that have Triton: none without the NPU's Triton package, never the old chip."""
         files = (self.trees.read(name) or "" for name in ("requirements.txt", "Dockerfile", "setup.py"))
@@ -160,4 +176,4 @@ class World:
             parts = dotted.split(".")
             found = any(self.trees.module(".".join(parts[:cut])) for cut in range(len(parts), 1, -1))
             return not found and len(parts) > 1
-        return top not in self.packages and top != "triton"
+        return top not in self.packages and top != "triton" and top not in self.needed

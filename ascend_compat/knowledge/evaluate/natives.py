@@ -59,6 +59,8 @@ def method(owner: Any, name: str, at: str) -> Any:
         return known.get(name, Unknown(at, f"attribute {name} of a tensor"))
     if isinstance(owner, str) and name == "value":
         return owner
+    if isinstance(owner, Native) and (owner.name, name) == ("dict", "fromkeys"):
+        return Native("dict.fromkeys", plain(dict.fromkeys))
     allowed = _METHODS.get(type(owner))
     if allowed is None:
         return Unknown(at, f"attribute {name} of {describe(owner)}")

@@ -76,6 +76,8 @@ def vllm_config(config: Instance, quantization: str | None, quant_config: Instan
         "model_config", hf_config=config, hf_text_config=_text(config), quantization=quantization,
         dtype=External(f"torch.{dtype}"), multimodal_config=multimodal, model="/model",
         is_multimodal_model=True,
+        get_vocab_size=Native("get_vocab_size", lambda args, keywords, at: _text(config).names.get(
+            "vocab_size", Unknown(at, "config.json does not say vocab_size"))),
     )  # fmt: skip
     parallel = _open(
         "parallel_config", tensor_parallel_size=1, pipeline_parallel_size=1, data_parallel_size=1, enable_eplb=False,

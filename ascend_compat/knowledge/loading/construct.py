@@ -52,7 +52,10 @@ def construct(machine: LoadingMachine, root: Node, given: Given) -> None:
 
 
 #: What models take from the launch, at its default: a start with none of it. Source: vLLM, ``config/parallel.py``.
-DEFAULTS = {"num_redundant_experts": 0, "n_redundant_experts": 0, "num_fused_shared_experts": 0, "enable_eplb": False}
+DEFAULTS = {
+    "num_redundant_experts": 0, "n_redundant_experts": 0, "num_fused_shared_experts": 0, "enable_eplb": False,
+    "is_fused_shared_expert_enabled": False,
+}  # fmt: skip
 
 
 def _run(machine: LoadingMachine, node: Node, init: Function, arguments: Mapping[str, Any]) -> None:
@@ -91,6 +94,10 @@ def _arguments(spec: Mapping[str, Any], path: str, given: Given) -> dict[str, An
             out[name] = default[1]
         else:
             out[name] = Unknown(at, f"argument {name}")
+    if "kwarg" in spec:  # handed on to the constructor that it stands in front of
+        out[spec["kwarg"]] = {name: values[name] for name in ("vllm_config", "prefix") if name not in out}
+    if "vararg" in spec:
+        out[spec["vararg"]] = ()
     return out
 
 

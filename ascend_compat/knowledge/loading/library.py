@@ -48,6 +48,7 @@ def library(machine: LoadingMachine) -> dict[str, Any]:
     for name in ("row_parallel_weight_loader", "sharded_weight_loader", "composed_weight_loader"):
         out[f"{WEIGHT_UTILS}.{name}"] = Native(name, sharded_loader if name.startswith("row") else _made_loader)
     out[f"{MODELS}.is_pp_missing_parameter"] = _fixed(False)
+    out["vllm.model_executor.model_loader.mtp_validation.is_mtp_completeness_check_enabled"] = _fixed(True)
     out["vllm.platforms.current_platform"] = Instance(None, dict(PLATFORM), closed=False, label="current_platform")
     options = Instance(None, {}, label=DEFAULTED)
     out["vllm_ascend.ascend_config.get_ascend_config"] = _fixed(options)
