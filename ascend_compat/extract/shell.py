@@ -37,9 +37,9 @@ class Word:
     def add(self, text: str, line: int) -> None:
         """Append text that starts on a line."""
         self.text += text
-        for character in text:
-            self.lines.append(line)
-            line += character == "\n"
+        for number, part in enumerate(text.split("\n"), line):
+            self.lines.extend([number] * (len(part) + 1))
+        self.lines.pop()  # there is one line break less than there are parts
 
 
 def commands(lines: Sequence[tuple[int, str]]) -> Iterator[list[Word]]:
@@ -51,7 +51,9 @@ def commands(lines: Sequence[tuple[int, str]]) -> Iterator[list[Word]]:
     for match in PIECES.finditer(text):
         piece, kind = match[0], match.lastgroup
         if kind == "blank":
-            words, word = [*words, word] if word else words, None
+            if word:
+                words.append(word)
+                word = None
             if words and SEPARATORS.search(piece.replace("\\\n", "")):
                 yield words
                 words = []
