@@ -22,12 +22,14 @@ SUFFIXES = frozenset({".cpp", ".cc", ".c", ".h", ".hpp"})
 GETENV = re.compile(r'\bgetenv\s*\(\s*"(\w+)"')
 WORDS = ("environ", "getenv")
 WRITE = re.compile(rb"environ\s*\[")
-#: A read up to its key, and what follows where the key is a literal and nothing else; ``NAME in os.environ``.
-READ = re.compile(rb"\bgetenv\s*\(|\benviron\s*(?:\[|#|\.\s*(?:get|setdefault|pop)\s*\()")
+WORD = re.compile(rb"environ\b|getenv\b")
+#: A read up to its key, and what follows where the key is a literal and nothing else.
+READ = re.compile(rb"getenv\s*\(|environ\s*(?:\[|#|\.\s*(?:get|setdefault|pop)\s*\()")
 KEY = re.compile(rb"""\s*(["'])(\w+)\1\s*[,)\]]""")
 STORED = re.compile(rb"\]\s*=(?!=)")
-ASKED = re.compile(rb"\bin\b[\s(]*(?:\w+\s*\.\s*)*environ\b")
-LEFT = re.compile(rb"""(["'])(\w+)\1\s*(?:\bnot\s+)?\Z""")
+#: ``NAME in os.`` before the word, within so many bytes.
+ASKED = re.compile(rb"""(?:(["'])(\w+)\1\s*)?\b(?:not\s+)?in\b[\s(]*(?:\w+\s*\.\s*)*\Z""")
+LOOK = 120
 Entry = dict[str, Any]
 
 
@@ -155,13 +157,16 @@ def _reads(trees: Trees, tree: SourceTree, seen: set[str]) -> Iterator[tuple[str
 
 def _uses(data: bytes) -> Iterator[tuple[int, str | None]]:
     """Where a text may read the environment, and the variable if it is named there and then."""
-    for match in READ.finditer(data):
-        key = KEY.match(data, match.end())
-        if key is None or not STORED.match(data, key.end() - 1):
-            yield match.start(), key[2].decode() if key else None
-    for match in ASKED.finditer(data):
-        key = LEFT.search(data, max(match.start() - 200, 0), match.start())
-        yield match.start(), key[2].decode() if key else None
+    for match in WORD.finditer(data):
+        read = READ.match(data, match.start())
+        if read is not None:
+            key = KEY.match(data, read.end())
+            if key is None or not STORED.match(data, key.end() - 1):
+                yield match.start(), key[2].decode() if key else None
+        else:
+            asked = ASKED.search(data, max(match.start() - LOOK, 0), match.start())
+            if asked is not None:
+                yield match.start(), asked[2].decode() if asked[2] else None
 
 
 def _key(node: ast.AST, *contexts: type[ast.expr_context]) -> ast.expr | None:
