@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from ascend_compat.extract.scan import texts
 from ascend_compat.extract.statements import every
 from ascend_compat.extract.tree import Module, Trees, assignments
 
@@ -21,7 +22,7 @@ def extract_kernels(trees: Trees) -> dict[str, Any]:
     subscripted, else the exception that the choosing function ends with.
     """
     found: dict[str, Any] = {}
-    for name in trees.vllm.names():
+    for name, _ in texts(trees.vllm, ENUM):
         module = trees.module(name) if name.startswith(HOMES) else None
         for table, value in assignments(module.tree.body) if module else ():
             platforms = _platforms(value)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ascend_compat.extract.platform import CURRENT, decided, predicates
 from ascend_compat.extract.source_tree import SourceTree
+from ascend_compat.extract.statements import every
 
 SIZE_LIMIT = 4 << 20
 
@@ -104,7 +105,7 @@ class Trees:
 
     def decided(self, test: ast.expr) -> bool | None:
         """Whether a test of the platform holds on an NPU; ``None`` for tests of anything else."""
-        if CURRENT not in ast.unparse(test):
+        if not any(CURRENT in (getattr(node, "id", ""), getattr(node, "attr", "")) for node in every(test)):
             return None
         if self._platform is None:
             self._platform = {}  # the platform's own modules are bound without it

@@ -37,6 +37,8 @@ MODULE = "named_parameters"
 EXPERT_PARAMETERS = ("w13_", "w2_")
 #: vLLM's switches for the kernels of another vendor: off on any other platform. Source: vLLM, ``_aiter_ops.py``.
 OTHER_VENDOR = "vllm._aiter_ops."
+#: What has the methods that Python gives it and nothing else.
+VALUES = frozenset({str, dict, list, tuple})
 #: Where the members of a list of modules are kept on its instance.
 MEMBERS = "*members"
 
@@ -171,6 +173,8 @@ class LoadingMachine(Machine):
 
     def find_attribute(self, owner: Any, name: str, at: str) -> Any:
         """Attributes of tensor stand-ins too; what a module may have beyond what is known of it is unknown."""
+        if type(owner) in VALUES:
+            return natives.method(owner, name, at)
         if isinstance(owner, View):
             return tensor_attribute(owner, name, at)
         if type(owner) is defaultdict:
