@@ -138,7 +138,7 @@ class LoadingMachine(Machine):
         truth = self.truth(self.value(node[2], frame))
         if truth is None:
             self._skip(node[3], self.undecidable(node[2], frame), frame)
-        if truth:
+        if truth and names:
             self._left(names, self.at(frame, node[3][0][1]))
         return bool(truth)
 
@@ -264,7 +264,7 @@ def origins(item: Any, depth: int = 0) -> frozenset[str]:
     if isinstance(item, View):
         return item.origins
     parts = item.items if isinstance(item, Stream) else item
-    found: frozenset[str] = frozenset()
+    found = _NONE
     if depth < 3 and isinstance(parts, (tuple, list)):
         for part in parts:
             if type(part) not in _CARRYING_NONE:
@@ -273,7 +273,8 @@ def origins(item: Any, depth: int = 0) -> frozenset[str]:
 
 
 #: Items of mappings that loaders go through for every tensor.
-_CARRYING_NONE = (str, int, bool, type(None))
+_CARRYING_NONE = frozenset({str, int, bool, type(None)})
+_NONE: frozenset[str] = frozenset()
 
 
 def _configures(owner: Any) -> bool:
