@@ -37,9 +37,10 @@ class Word:
     def add(self, text: str, line: int) -> None:
         """Append text that starts on a line."""
         self.text += text
-        for number, part in enumerate(text.split("\n"), line):
-            self.lines.extend([number] * (len(part) + 1))
-        self.lines.pop()  # there is one line break less than there are parts
+        *whole, last = text.split("\n")
+        for number, part in enumerate(whole, line):
+            self.lines += [number] * (len(part) + 1)
+        self.lines += [line + len(whole)] * len(last)
 
 
 def commands(lines: Sequence[tuple[int, str]]) -> Iterator[list[Word]]:
@@ -54,7 +55,7 @@ def commands(lines: Sequence[tuple[int, str]]) -> Iterator[list[Word]]:
             if word:
                 words.append(word)
                 word = None
-            if words and SEPARATORS.search(piece.replace("\\\n", "")):
+            if words and piece != " " and SEPARATORS.search(piece.replace("\\\n", "")):
                 yield words
                 words = []
         elif kind == "comment":
