@@ -26,7 +26,8 @@ WORD = re.compile(rb"environ\b|getenv\b")
 #: A read up to its key, and what follows where the key is a literal and nothing else.
 READ = re.compile(rb"getenv\s*\(|environ\s*(?:\[|#|\.\s*(?:get|setdefault|pop)\s*\()")
 KEY = re.compile(rb"""\s*(["'])(\w+)\1\s*[,)\]]""")
-STORED = re.compile(rb"\]\s*=(?!=)")
+#: An item that is set: its key is a word or a literal.
+STORED = re.compile(rb"""\[\s*["']?[\w.]+["']?\s*\]\s*=(?!=)""")
 #: ``NAME in os.`` before the word, within so many bytes.
 ASKED = re.compile(rb"""(?:(["'])(\w+)\1\s*)?\b(?:not\s+)?in\b[\s(]*(?:\w+\s*\.\s*)*\Z""")
 LOOK = 120
@@ -161,9 +162,9 @@ def _uses(data: bytes) -> Iterator[tuple[int, str | None]]:
         read = READ.match(data, match.start())
         if read is not None:
             key = KEY.match(data, read.end())
-            if key is None or not STORED.match(data, key.end() - 1):
+            if not STORED.match(data, read.end() - 1):
                 yield match.start(), key[2].decode() if key else None
-        else:
+        elif data[match.end() : match.end() + 1] != b".":
             asked = ASKED.search(data, max(match.start() - LOOK, 0), match.start())
             if asked is not None:
                 yield match.start(), asked[2].decode() if asked[2] else None
