@@ -155,6 +155,6 @@ class World:
             return False
         if top == "vllm":
             parts = dotted.split(".")
-            found = any(self.trees.module(".".join(parts[:cut])) for cut in range(len(parts), 1, -1))
+            found = any(self.trees.vllm.find(".".join(parts[:cut])) for cut in range(len(parts), 1, -1))
             return not found and len(parts) > 1
         return top not in self.packages and top != "triton"
