@@ -1,6 +1,6 @@
 """``python -m ascend_compat``."""
 
-from ascend_compat.cli.main import main
+from ascend_compat.cli.main import run
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run())

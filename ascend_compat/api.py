@@ -36,6 +36,7 @@ from ascend_compat.knowledge.load import Rules, read_pack
 from ascend_compat.knowledge.operators import operator_table
 from ascend_compat.knowledge.walked import asked
 from ascend_compat.location import rules_directory
+from ascend_compat.memory.drafter import Drafter, open_drafter
 from ascend_compat.memory.soc import load_soc_rules, load_socs, resolve_soc
 from ascend_compat.source.spec import open_source
 
@@ -75,7 +76,9 @@ def analyze(
         facts = configured(read_checkpoint(open_source(str(model), offline=offline)))
         what = classify(facts)
         if pack is None:  # of a tree only what this checkpoint needs is read
-            pack = load_target(known, target, asked(facts.config, what.architecture))
+            drafter = open_drafter(profile.speculative) if profile else None
+            named = (what.architecture, drafter.profile.architecture if isinstance(drafter, Drafter) else None)
+            pack = load_target(known, target, asked(facts.config, *named))
         shared = Shared(known)
         found = judge(pack, known, facts, what, device, profile or LaunchProfile(), shared)
         return _report(found, shared)

@@ -32,7 +32,7 @@ class Shared:
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self.memory = load_memory_rules(rules.directory / "curated" / "memory.toml")
-        self._files: dict[int, tuple[CheckpointFacts, CheckpointFiles]] = {}
+        self._files: dict[int, tuple[CheckpointFacts, CheckpointFiles, dict[str, Mapping[str, str]]]] = {}
         self._plain: dict[int, tuple[CheckpointFacts, ModelProfile]] = {}
         self._loads: dict[tuple[Any, ...], tuple[CheckpointFacts, Loading | None]] = {}
         self._plans: dict[tuple[Any, ...], tuple[CheckpointFacts, MemoryPlan]] = {}
@@ -46,10 +46,11 @@ class Shared:
         launch: LaunchProfile,
         enough: Callable[[Match], bool] | None = None,
     ) -> Match:
-        """As :func:`ascend_compat.knowledge.match.match`; the files are parsed and condensed once."""
+        """As :func:`ascend_compat.knowledge.match.match`; files are parsed and loaders asked for names once."""
         if id(facts) not in self._files:
-            self._files[id(facts)] = (facts, CheckpointFiles(facts))  # facts are kept too: their id stays theirs
-        return match(pack, self.rules, facts, profile, target, launch, self._files[id(facts)][1], enough)
+            self._files[id(facts)] = (facts, CheckpointFiles(facts), {})  # facts are kept too: their id stays theirs
+        _, files, names = self._files[id(facts)]
+        return match(pack, self.rules, facts, profile, target, launch, files, enough, names)
 
     def load(
         self, pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelProfile, found: Match

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +13,14 @@ _COMMANDS = (report, check, estimate, matrix, explain, rules)
 _EPILOG = """\
 exit codes: 0 nothing at or above --fail-on; 1 findings at or above it; 2 usage; 3 the input can't be analysed
 """
+
+
+def run() -> int:
+    """The command of a process of its own: nothing is collected in a process that answers once and ends."""
+    gc.disable()
+    code = main()
+    gc.freeze()  # the interpreter's last collection would look at every object there is
+    return code
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+#: How plain names of language models mostly end.
+CAUSAL = "forcausallm"
 _SHORT = {"~": "vllm.model_executor.models.", "^": "vllm.model_executor.layers."}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from ascend_compat.extract.defaults import field_default, is_option
 from ascend_compat.extract.scan import last_name, literal_text, mentioning
 from ascend_compat.extract.sections import Read, Scope, Section, callee, keyed, scopes
+from ascend_compat.extract.statements import every
 from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
 
 WORD = "additional_config"
@@ -158,7 +159,7 @@ class _Walk:
 
     def _section_class(self, module: Module, annotation: ast.expr) -> tuple[Module, ast.ClassDef] | None:
         """The configuration class of a field: one of the plugin's, with fields of its own."""
-        for node in ast.walk(annotation):
+        for node in every(annotation):
             name = last_name(node)
             found = self.trees.resolve(module, name) if name else None
             if found and found.module and isinstance(found.node, ast.ClassDef) and found.node.decorator_list:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ascend_compat.extract.guards import Guards
 from ascend_compat.extract.scan import last_name, literal_text, mentioning
+from ascend_compat.extract.statements import every
 from ascend_compat.extract.tree import Module, NotConstant, Trees
 
 FUNCTION = "get_attn_backend_cls"
@@ -24,7 +25,7 @@ def extract_backends(trees: Trees) -> list[dict[str, Any]]:
     guards = Guards(trees)
     rows: list[dict[str, Any]] = []
     for module in mentioning(trees, trees.vllm_ascend, FUNCTION):
-        for node in ast.walk(module.tree):
+        for node in every(module.tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == FUNCTION:
                 rows.extend(_rows(trees, guards, module, node))
     if not rows:
@@ -35,7 +36,7 @@ def extract_backends(trees: Trees) -> list[dict[str, Any]]:
 def _rows(trees: Trees, guards: Guards, module: Module, function: ast.AST) -> Iterator[dict[str, Any]]:
     positions = _positions(function)
     devices = _devices(guards, module, function)
-    for node in ast.walk(function):
+    for node in every(function):
         if not isinstance(node, (ast.Assign, ast.AnnAssign)) or not isinstance(node.value, ast.Dict):
             continue
         target = last_name(node.targets[0] if isinstance(node, ast.Assign) else node.target)
@@ -57,17 +58,17 @@ def _rows(trees: Trees, guards: Guards, module: Module, function: ast.AST) -> It
 def _devices(guards: Guards, module: Module, function: ast.AST) -> dict[str, list[str]]:
     """``{table: devices}`` of the tables that are read under a test which holds for some devices only."""
     found: dict[str, list[str]] = {}
-    for node in ast.walk(function):
+    for node in every(function):
         limits = guards.limits(module, ((node.test, True),)) if isinstance(node, ast.If) else None
         if isinstance(node, ast.If) and limits and "soc" in limits and "guard" not in limits:
-            names = (item.id for part in node.body for item in ast.walk(part) if isinstance(item, ast.Name))
+            names = (item.id for part in node.body for item in every(part) if isinstance(item, ast.Name))
             found.update(dict.fromkeys(names, limits["soc"]))
     return found
 
 
 def _positions(function: ast.AST) -> dict[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = {}
-    for node in ast.walk(function):
+    for node in every(function):
         if isinstance(node, ast.Tuple) and node.elts:
             names = tuple(last_name(item) for item in node.elts)
             if all(name.startswith("use_") for name in names):

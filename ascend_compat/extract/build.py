@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ascend_compat.extract.defaults import extract_defaults
 from ascend_compat.extract.dequantize import extract_dequantizing
 from ascend_compat.extract.devices import extract_devices
 from ascend_compat.extract.documented import extract_documented, extract_documented_columns, extract_documented_features
+from ascend_compat.extract.drafters import drafters
 from ascend_compat.extract.kernels import extract_kernels
 from ascend_compat.extract.knobs import extract_flags
 from ascend_compat.extract.loaders.section import extract_loaders
@@ -37,8 +38,6 @@ from ascend_compat.extract.versions import extract_versions
 from ascend_compat.extract.walk.section import extract_operators
 
 SCHEMA = 1
-#: Kinds of architectures that no config.json names: the code picks them.
-PICKED = ("speculative", "transformers")
 #: Tables that one function fills.
 TABLES: dict[str, Callable[[Trees], Any]] = {
     "versions": extract_versions,
@@ -56,13 +55,14 @@ TABLES: dict[str, Callable[[Trees], Any]] = {
     "documented_features": extract_documented_features,
     "tutorials": extract_tutorials,
     "tested_models": extract_tested_models,
-    "code": extract_code,
     "scheme_reads": extract_reads,
     "kernel_tables": extract_kernels,
     "device_types": extract_devices,
 }
-#: Steps of a build, for a progress bar: the tables, then what fills two sections or takes one.
-STEPS = (*TABLES, "architectures", "model_classes", "loaders", "parsers", "dequantizing", "operators")
+#: Tables that are filled from patches.
+PATCHED: dict[str, Callable[[Trees, Any], Any]] = {"code": extract_code, "dequantizing": extract_dequantizing}
+#: Steps of a build, for a progress bar: the tables, then what fills two sections or takes some.
+STEPS = (*TABLES, *PATCHED, "architectures", "model_classes", "loaders", "parsers", "operators")
 
 
 def build_pack(
@@ -70,8 +70,8 @@ def build_pack(
 ) -> dict[str, Any]:
     """The pack of a pair of trees.
 
-    ``only`` are plain names of architectures (:func:`ascend_compat.core.class_names.plain`): modules and loaders of
-    others are left out but for drafters and fallbacks, which the code picks, and their operators are not walked.
+    ``only`` are plain names of architectures (:func:`ascend_compat.core.class_names.plain`): stages, modules and
+    loaders of others are left out but for the drafters that the code may pick for them; the rest is not walked.
     ``release.vllm_source`` is there where the vllm tree is of another version than the one that is pinned. Raises
     :class:`ascend_compat.errors.TreeError` when one of them is not a source tree.
     """
@@ -95,33 +95,30 @@ def _pack(trees: Trees, progress: Progress, only: Collection[str] | None) -> dic
 
 def _sections(trees: Trees, progress: Progress, only: Collection[str] | None = None) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    wanted: set[str] | None = None
+    read: set[str] | None = None
     for done, name in enumerate(STEPS):
         progress(f"extract {name}", done, len(STEPS))
         if name == "architectures":
-            out["architectures"], out["removed_architectures"] = extract_registry(trees)
-            wanted = {item for item in out["architectures"] if plain(item) in only} if only is not None else None
+            if only is not None:
+                read = {*only, *map(plain, drafters(trees, out["patches"], only))}
+            out["architectures"], out["removed_architectures"] = extract_registry(trees, read)
         elif name == "model_classes":
             out["model_classes"], out["layer_classes"] = extract_modules(
-                trees, {k: v for k, v in out["architectures"].items() if _read(k, v, wanted)}
+                trees, {k: v for k, v in out["architectures"].items() if read is None or plain(k) in read}
             )
         elif name == "loaders":
             out[name] = extract_loaders(trees, out["model_classes"], out["layer_classes"])
         elif name == "operators":
-            out["operators"] = extract_operators(trees, out["architectures"], out, only=wanted)
+            walked = None if only is None else {k for k in out["architectures"] if plain(k) in only}
+            out["operators"] = extract_operators(trees, out["architectures"], out, only=walked)
         elif name == "parsers":
             out["tool_parsers"], out["reasoning_parsers"] = extract_parsers(trees)
-        elif name == "dequantizing":
-            out[name] = extract_dequantizing(trees, out["patches"])
+        elif name in PATCHED:
+            out[name] = PATCHED[name](trees, out["patches"])
         else:
             out[name] = TABLES[name](trees)
     progress("extract", len(STEPS), len(STEPS))
     return out
-
-
-def _read(name: str, entry: Mapping[str, Any], wanted: set[str] | None) -> bool:
-    """Whether the modules of an architecture are read."""
-    return wanted is None or name in wanted or entry.get("kind") in PICKED
 
 
 def digest(pack: dict[str, Any]) -> str:

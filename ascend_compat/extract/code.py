@@ -7,7 +7,7 @@ register things as they are imported keep their top level, so that registration 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ascend_compat.extract.dataclass import dataclass_init
@@ -40,20 +40,23 @@ from ascend_compat.extract.translate import Node, block, expression, function, s
 from ascend_compat.extract.tree import Module, Trees, absolute
 
 
-def extract_code(trees: Trees) -> dict[str, Any]:
-    """``{module: {path, package, body}}`` for every module with something to evaluate."""
-    return _Closure(trees).run()
+def extract_code(trees: Trees, patches: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """``{module: {path, package, body}}`` for every module with something to evaluate; ``patches`` are the pack's."""
+    return _Closure(trees, patches).run()
 
 
 class _Closure:
-    def __init__(self, trees: Trees) -> None:
+    def __init__(self, trees: Trees, patches: Iterable[Mapping[str, Any]]) -> None:
         self.trees = trees
         self.names: dict[str, set[str]] = {}
         self.methods: set[str] = set(ENTRY_METHODS)
         self.scanned: set[int] = set()
+        #: Constructors of dataclasses, and methods read of classes that are not followed, by the class.
+        self.made: dict[int, ast.FunctionDef | None] = {}
+        self.fixed: dict[int, set[str] | None] = {}
         self.changed = True
         self.inherited = set(_inherited(trees))
-        self.patching = patching(trees)
+        self.patching = patching(patches)
 
     def run(self) -> dict[str, Any]:
         for module, name in ENTRIES:
@@ -139,9 +142,14 @@ class _Closure:
             self._mention(base, module)
         for item in self._class_body(node, module):
             self._mention(item, module)
-        made = dataclass_init(self.trees, module, node) if node.name not in PARTIAL else None
+        made = self._made(node, module)
         if made is not None and self._methods(node, module) is not None:
             self._mention(made, module)
+
+    def _made(self, node: ast.ClassDef, module: Module) -> ast.FunctionDef | None:
+        if id(node) not in self.made:
+            self.made[id(node)] = dataclass_init(self.trees, module, node) if node.name not in PARTIAL else None
+        return self.made[id(node)]
 
     def _class_body(self, node: ast.ClassDef, module: Module) -> Iterator[ast.stmt]:
         keep_all = any("Enum" in ast.unparse(base) for base in node.bases)
@@ -158,13 +166,17 @@ class _Closure:
 
     def _methods(self, node: ast.ClassDef, module: Module) -> set[str] | frozenset[str] | None:
         """Which methods of a class are read; ``None`` for a class kept as a name only."""
-        if node.name in PARTIAL and under(module.name, ENTRY_PACKAGES):
-            return reached(ast.Module([node], []), PARTIAL[node.name])
-        if self._followed(module) or (module.name, node.name) in ENTRIES:
+        partial = node.name in PARTIAL and under(module.name, ENTRY_PACKAGES)
+        if not partial and (self._followed(module) or (module.name, node.name) in ENTRIES):
             return self.methods
-        if f"{module.name}:{node.name}" in self.inherited:
+        if not partial and f"{module.name}:{node.name}" in self.inherited:
             return self.methods - {"get_quant_method"} | OVERRIDE_METHODS
-        return reached(module.tree, OVERRIDE_METHODS) if self._overrides(node, module) else None
+        if id(node) not in self.fixed:
+            if partial:
+                self.fixed[id(node)] = reached(ast.Module([node], []), PARTIAL[node.name])
+            else:
+                self.fixed[id(node)] = reached(module.tree, OVERRIDE_METHODS) if self._overrides(node, module) else None
+        return self.fixed[id(node)]
 
     def _overrides(self, node: ast.ClassDef, module: Module) -> bool:
         """Whether a class is a quantization configuration, wherever the tree keeps it."""
@@ -207,7 +219,6 @@ class _Closure:
         if name not in self.methods:
             self.methods.add(name)
             self.changed = True
-            self.scanned.clear()
 
     # translation -------------------------------------------------------------------------------------------------
 
@@ -249,7 +260,7 @@ class _Closure:
         return ["from", node.lineno, node.level, node.module or "", names]
 
     def _class(self, node: ast.ClassDef, module: Module) -> Node:
-        made = dataclass_init(self.trees, module, node) if node.name not in PARTIAL else None
+        made = self._made(node, module)
         bases = [expression(base) for base in node.bases]
         body: list[Node] = []
         for item in self._class_body(node, module):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ascend_compat.extract.guards import Guards, flow
 from ascend_compat.extract.registered import registered
-from ascend_compat.extract.statements import attributes, nodes
+from ascend_compat.extract.statements import attributes, every, nodes
 from ascend_compat.extract.tree import Trees
 
 HOME = "vllm_ascend.utils"
@@ -25,7 +25,7 @@ def extract_custom_ops(trees: Trees) -> dict[str, Any]:
     """
     module = trees.module(HOME)
     function = (
-        next((n for n in ast.walk(module.tree) if isinstance(n, ast.FunctionDef) and n.name == FUNCTION), None)
+        next((n for n in every(module.tree) if isinstance(n, ast.FunctionDef) and n.name == FUNCTION), None)
         if module
         else None
     )
@@ -52,7 +52,7 @@ def extract_custom_ops(trees: Trees) -> dict[str, Any]:
 
 def _local_imports(function: ast.FunctionDef) -> dict[str, str]:
     out: dict[str, str] = {}
-    for node in ast.walk(function):
+    for node in every(function):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             out.update({(a.asname or a.name): f"{node.module}.{a.name}" for a in node.names})
     return out
@@ -134,7 +134,7 @@ def _factory(trees: Trees, fqn: str) -> dict[str, Any] | None:
     if module is None or binding is None or not isinstance(binding.node, ast.FunctionDef):
         return None
     bases: list[str] = []
-    for node in ast.walk(binding.node):
+    for node in every(binding.node):
         made = trees.resolve(module, node.id) if isinstance(node, ast.Name) else None
         if made is not None and isinstance(made.node, ast.ClassDef):
             lineage = trees.lineage(made.fqn)

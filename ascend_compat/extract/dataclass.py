@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from ascend_compat.extract.statements import every
 from ascend_compat.extract.tree import Module, Trees
 
 POST = "__post_init__"
@@ -37,7 +38,7 @@ def dataclass_init(trees: Trees, module: Module, node: ast.ClassDef) -> ast.Func
         decorator_list=[],
     )
     ast.copy_location(made, node)
-    for inner in ast.walk(made):
+    for inner in every(made):
         if isinstance(inner, (ast.stmt, ast.expr)) and not hasattr(inner, "lineno"):
             ast.copy_location(inner, node)
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from ascend_compat.extract.statements import every
 from ascend_compat.extract.tree import Trees
 
 SCRIPT = "setup.py"
@@ -21,7 +22,7 @@ def extract_devices(trees: Trees) -> dict[str, str]:
     except (SyntaxError, ValueError, RecursionError) as error:
         trees.unfollowed.append(f"{SCRIPT}: {type(error).__name__}")
         return {}
-    for node in ast.walk(tree):
+    for node in every(tree):
         named = isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == TABLE for t in node.targets)
         if named and isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
             pairs = zip(node.value.keys, node.value.values, strict=True)

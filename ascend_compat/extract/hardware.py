@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from ascend_compat.extract.statements import every
 from ascend_compat.extract.tree import Module, Resolved, Trees, assignments
 
 Profile = dict[str, Any]
@@ -84,4 +85,4 @@ class Hardware:
 def _displays(module: Module) -> Iterator[ast.Dict]:
     """Dictionaries that the module's own statements write out."""
     for _, value in assignments(module.tree.body):
-        yield from (node for node in ast.walk(value) if isinstance(node, ast.Dict))
+        yield from (node for node in every(value) if isinstance(node, ast.Dict))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from ascend_compat.extract.entries import ENTRY_PACKAGES, OVERRIDES_ONLY, PARTIAL
-from ascend_compat.extract.patches import extract_patches
-from ascend_compat.extract.tree import Trees
 
 HOMES = (*ENTRY_PACKAGES, OVERRIDES_ONLY, "vllm.platforms")
 #: Methods that decide: those of the entry classes, and of every quantization configuration.
 DECISIVE = frozenset({"override_quantization_method", "get_quant_method", "from_config"}).union(*PARTIAL.values())
 
 
-def patching(trees: Trees) -> dict[str, set[int]]:
-    """``{module: lines}`` of the assignments that replace a deciding method of the engine or the platform."""
+def patching(patches: Iterable[Mapping[str, Any]]) -> dict[str, set[int]]:
+    """``{module: lines}`` of the assignments that replace a deciding method of the engine or the platform.
+
+    ``patches`` are the pack's.
+    """
     out: dict[str, set[int]] = {}
-    for row in extract_patches(trees):
+    for row in patches:
         path, _, line = row["at"].rpartition(":")
         if row["target"].startswith(HOMES) and row["target"].rpartition(".")[2] in DECISIVE:
             module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")

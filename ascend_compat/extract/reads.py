@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from ascend_compat.extract.statements import every
 from ascend_compat.extract.tree import Module, Trees
 
 HOMES = ("vllm_ascend.quantization.", "vllm_ascend._310p.quantization.")
@@ -43,7 +44,7 @@ def _dtypes(trees: Trees, module: Module | None, method: ast.FunctionDef) -> lis
     pending: list[tuple[Module | None, ast.AST]] = [(module, method)]
     while pending:
         home, root = pending.pop()
-        for node in ast.walk(root):
+        for node in every(root):
             name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "value", None)
             if isinstance(name, str) and name.startswith(NARROW):
                 found.add(name)
@@ -68,7 +69,7 @@ def _methods(trees: Trees, fqn: str) -> dict[str, ast.FunctionDef]:
 def _layer_attributes(node: ast.AST) -> set[str]:
     """``layer.name`` (``layer.name.data`` too), and names asked for with ``getattr(layer, "name")``."""
     found = set()
-    for item in ast.walk(node):
+    for item in every(node):
         if isinstance(item, ast.Attribute) and isinstance(item.value, ast.Name) and item.value.id == "layer":
             found.add(item.attr)
         elif isinstance(item, ast.Call) and ast.unparse(item.func) == "getattr" and len(item.args) > 1:
@@ -92,7 +93,7 @@ def _replaced(method: ast.FunctionDef) -> set[str]:
 def _made_of(method: ast.FunctionDef) -> set[str]:
     """Attributes that go into another attribute, a local value or a call; not those that only replace themselves."""
     found: set[str] = set()
-    for statement in ast.walk(method):
+    for statement in every(method):
         if isinstance(statement, ast.Assign):
             targets = {name for target in statement.targets for name in _layer_attributes(target)}
             found |= _layer_attributes(statement.value) - targets

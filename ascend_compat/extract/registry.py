@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
+from ascend_compat.core.class_names import plain
 from ascend_compat.extract.stages import runs_in_stages
+from ascend_compat.extract.statements import every
 from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
 
 REGISTRY = "vllm.model_executor.models.registry"
@@ -25,10 +27,11 @@ KINDS = (
 )
 
 
-def extract_registry(trees: Trees) -> tuple[dict[str, Any], dict[str, Any]]:
+def extract_registry(trees: Trees, only: Collection[str] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
     """``architectures`` and ``removed_architectures``, each entry with its line.
 
-    ``stages`` says whether the class runs in pipeline stages, and is absent where the class was not found.
+    ``stages`` says whether the class runs in pipeline stages, and is absent where the class was not found and for all
+    but ``only``, the plain names of architectures.
     """
     found: dict[str, Any] = {}
     removed: dict[str, Any] = {}
@@ -44,7 +47,7 @@ def extract_registry(trees: Trees) -> tuple[dict[str, Any], dict[str, Any]]:
                 found.setdefault(architecture, entry)
     for architecture, entry in _plugin(trees).items():
         found[architecture] = {**entry, "kind": found.get(architecture, entry)["kind"]}
-    for entry in found.values():
+    for entry in (entry for name, entry in found.items() if only is None or plain(name) in only):
         staged = runs_in_stages(trees, entry["module"], entry["class"])
         if staged is not None:
             entry["stages"] = staged
@@ -97,7 +100,7 @@ def _plugin(trees: Trees) -> dict[str, Any]:
     """``ModelRegistry.register_model("Arch", "module:Class")`` in the plugin."""
     out: dict[str, Any] = {}
     module = trees.module("vllm_ascend.models")
-    for node in ast.walk(module.tree) if module else ():
+    for node in every(module.tree) if module else ():
         if not (
             isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "register_model"
         ):

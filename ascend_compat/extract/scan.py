@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from ascend_compat.extract.tree import Module, NotConstant, SourceTree, Trees
+from ascend_compat.extract.source_tree import SourceTree
+from ascend_compat.extract.tree import Module, NotConstant, Trees
 
 
 def texts(tree: SourceTree, *words: str) -> Iterator[tuple[str, bytes]]:
     """Names and bytes of the modules of one tree that contain any of the words, by name."""
     wanted = [word.encode() for word in words]
-    root = tree.root / tree.package
-    for path in sorted(root.rglob("*.py")):
-        if path.is_symlink() or not path.is_file():
-            continue
-        data = path.read_bytes()
-        if any(word in data for word in wanted):
-            parts = list(path.relative_to(tree.root).with_suffix("").parts)
-            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), data
+    return ((name, data) for name, data in tree.texts if any(word in data for word in wanted))
 
 
 def mentioning(trees: Trees, tree: SourceTree, *words: str) -> Iterator[Module]:
@@ -27,6 +21,20 @@ def mentioning(trees: Trees, tree: SourceTree, *words: str) -> Iterator[Module]:
         module = trees.module(name)
         if module is not None:
             yield module
+
+
+def around(tree: ast.AST, lines: Collection[int]) -> Iterator[ast.AST]:
+    """Nodes that span one of the lines, in the order of the text."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        first, last = getattr(child, "lineno", None), getattr(child, "end_lineno", None)
+        if first is None or last is None or any(first <= line <= last for line in lines):
+            yield from around(child, lines)
+
+
+def lines_with(data: bytes, word: str) -> list[int]:
+    """Numbers of the lines that contain a word."""
+    return [number for number, line in enumerate(data.split(b"\n"), 1) if word.encode() in line]
 
 
 def last_name(node: ast.AST | None) -> str:

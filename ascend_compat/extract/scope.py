@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
+from ascend_compat.extract.statements import every
 from ascend_compat.extract.tree import Module, absolute
+
+ANNOTATIONS = frozenset({"annotation", "returns"})
+#: Where a statement keeps the names it binds.
+BOUND = "_bound"
 
 
 def reached(tree: ast.Module, start: frozenset[str]) -> set[str]:
@@ -21,12 +26,12 @@ def reached(tree: ast.Module, start: frozenset[str]) -> set[str]:
         name = pending.pop()
         if name not in found:
             found.add(name)
-            nodes = [n for body in bodies.get(name, []) for n in ast.walk(body)]
+            nodes = [n for body in bodies.get(name, []) for n in every(body)]
             pending.extend(n.attr for n in nodes if isinstance(n, ast.Attribute) and n.attr in bodies)
     return found
 
 
-def attributes(node: ast.stmt) -> set[str]:
+def attributes(node: ast.stmt) -> set[str] | frozenset[str]:
     """Class attributes a statement of a class body defines; an annotation alone defines none but announces one."""
     if isinstance(node, (ast.If, ast.Try)):
         return {name for part in bodies(node) for item in part for name in attributes(item)}
@@ -35,7 +40,7 @@ def attributes(node: ast.stmt) -> set[str]:
 
 def asked_name(call: ast.Call) -> str | None:
     """The attribute that ``getattr(x, "name", ...)`` or ``hasattr(x, "name")`` asks for; ``None`` for other calls."""
-    asks = ast.unparse(call.func) in ("getattr", "hasattr") and len(call.args) > 1
+    asks = isinstance(call.func, ast.Name) and call.func.id in ("getattr", "hasattr") and len(call.args) > 1
     name = call.args[1] if asks else None
     return name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else None
 
@@ -58,8 +63,15 @@ def tests(node: ast.stmt) -> list[ast.expr]:
     return [node.test] if isinstance(node, ast.If) else []
 
 
-def binds(node: ast.stmt) -> set[str]:
-    """Names a module-level statement defines."""
+def binds(node: ast.stmt) -> frozenset[str]:
+    """Names a module-level statement defines; kept, as every pass over a module asks for them."""
+    known: frozenset[str] | None = node.__dict__.get(BOUND)
+    if known is None:
+        known = node.__dict__[BOUND] = frozenset(_bound(node))
+    return known
+
+
+def _bound(node: ast.stmt) -> set[str]:
     if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
         return {node.name}
     if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -73,7 +85,7 @@ def binds(node: ast.stmt) -> set[str]:
         # ``table.update(...)`` at module level changes what ``table`` is.
         owner = node.value.func
         targets = [owner.value] if isinstance(owner, ast.Attribute) else []
-    return {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+    return {n.id for t in targets for n in every(t) if isinstance(n, ast.Name)}
 
 
 def module_names(module: Module) -> dict[str, str | None]:
@@ -96,13 +108,6 @@ def module_names(module: Module) -> dict[str, str | None]:
     return found
 
 
-def code_nodes(root: ast.AST) -> Iterator[ast.AST]:
+def code_nodes(root: ast.AST) -> list[ast.AST]:
     """Nodes of a piece of code without annotations, which decide nothing."""
-    pending = [root]
-    while pending:
-        node = pending.pop()
-        yield node
-        for field, value in ast.iter_fields(node):
-            if field in ("annotation", "returns"):
-                continue
-            pending.extend(v for v in (value if isinstance(value, list) else [value]) if isinstance(v, ast.AST))
+    return every(root, ANNOTATIONS)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from ascend_compat.extract.scan import last_name
+from ascend_compat.extract.statements import every
 from ascend_compat.extract.tree import Module, Resolved, Trees, absolute
 
 Function = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -58,7 +59,7 @@ class Scope:
 
 @lru_cache(maxsize=64)
 def _nodes(node: ast.AST) -> tuple[ast.AST, ...]:
-    return tuple(ast.walk(node))
+    return tuple(every(node))
 
 
 @lru_cache(maxsize=64)

@@ -37,9 +37,10 @@ class Word:
     def add(self, text: str, line: int) -> None:
         """Append text that starts on a line."""
         self.text += text
-        for character in text:
-            self.lines.append(line)
-            line += character == "\n"
+        *whole, last = text.split("\n")
+        for number, part in enumerate(whole, line):
+            self.lines += [number] * (len(part) + 1)
+        self.lines += [line + len(whole)] * len(last)
 
 
 def commands(lines: Sequence[tuple[int, str]]) -> Iterator[list[Word]]:
@@ -51,8 +52,10 @@ def commands(lines: Sequence[tuple[int, str]]) -> Iterator[list[Word]]:
     for match in PIECES.finditer(text):
         piece, kind = match[0], match.lastgroup
         if kind == "blank":
-            words, word = [*words, word] if word else words, None
-            if words and SEPARATORS.search(piece.replace("\\\n", "")):
+            if word:
+                words.append(word)
+                word = None
+            if words and piece != " " and SEPARATORS.search(piece.replace("\\\n", "")):
                 yield words
                 words = []
         elif kind == "comment":

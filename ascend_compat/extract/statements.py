@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
+#: Fields that hold names, numbers, contexts and operators.
+LEAVES = frozenset("ctx id attr arg kind op ops level module lineno simple conversion type_comment".split())
 #: Where a definition keeps the list of its nodes.
 NODES = "_nodes"
 
 
+def every(root: ast.AST, leaving: frozenset[str] = frozenset()) -> list[ast.AST]:
+    """As ``ast.walk``, without contexts (``Load``, ``Store``), operators and the fields ``leaving``."""
+    known = [root]
+    for node in known:  # grows while it is read
+        kind: Any = type(node)  # mypy takes no class of ``ast`` for a key
+        for name in _fields(kind, leaving):
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                known.extend([item for item in value if isinstance(item, ast.AST)])
+            elif isinstance(value, ast.AST):
+                known.append(value)
+    return known
+
+
+@cache
+def _fields(kind: type[ast.AST], leaving: frozenset[str]) -> tuple[str, ...]:
+    return tuple(name for name in kind._fields if name not in LEAVES | leaving)
+
+
 def nodes(definition: ast.AST) -> list[ast.AST]:
-    """As ``ast.walk``, without contexts (``Load``, ``Store``); kept, as a definition is asked for more than once."""
+    """:func:`every`, kept, as a definition is asked for more than once."""
     known: list[ast.AST] | None = definition.__dict__.get(NODES)
     if known is None:
-        known = [definition]
-        for node in known:  # grows while it is read
-            for name in node._fields:
-                value = getattr(node, name, None)
-                if isinstance(value, list):
-                    known.extend(item for item in value if isinstance(item, ast.AST))
-                elif isinstance(value, ast.AST) and name != "ctx":
-                    known.append(value)
-        definition.__dict__[NODES] = known
+        known = definition.__dict__[NODES] = every(definition)
     return known
 
 

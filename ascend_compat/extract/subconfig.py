@@ -8,6 +8,7 @@ from typing import Any
 
 from ascend_compat.extract.defaults import is_option
 from ascend_compat.extract.scan import last_name
+from ascend_compat.extract.statements import every
 from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
 
 PACKAGE = "vllm.config"
@@ -44,7 +45,7 @@ def is_configuration(cls: ast.ClassDef) -> bool:
 
 def configuration_of(trees: Trees, module: Module, annotation: ast.expr) -> str | None:
     """The configuration class that a field's annotation names."""
-    for node in ast.walk(annotation):
+    for node in every(annotation):
         name = last_name(node)
         found = trees.resolve(module, name) if name else None
         if found and found.module and isinstance(found.node, ast.ClassDef) and is_configuration(found.node):

@@ -12,6 +12,7 @@ from ascend_compat.extract.launch import MODEL_ID, SUMMARY, Launch, parse
 from ascend_compat.extract.runners import SECTION, machines, soc_of
 from ascend_compat.extract.scan import last_name
 from ascend_compat.extract.shell import commands
+from ascend_compat.extract.statements import every
 from ascend_compat.extract.tree import Trees
 
 FOLDERS = ("tests/e2e", "tests/multicard", "tests/singlecard", "tests/long_term")
@@ -20,6 +21,8 @@ LITERAL = re.compile(r"""["'][\w.-]+/[\w.-]+["']""")
 #: Devices by the words of a folder.
 CARDS = re.compile(r"(?:^|/)(?:(one|single|two|four|eight|\d+)[_-]?cards?)(?:/|_|$)")
 WORDS = {"one": 1, "single": 1, "two": 2, "four": 4, "eight": 8}
+#: What the lines below begin with: most lines are none of them.
+YAML_FIELD = re.compile(r"""\s*(?:-\s*)?["']?(?:model|num_nodes|npu_per_node|hardware|quantization)""", re.I)
 YAML_MODEL = re.compile(r"""\s*(?:-\s*)?["']?(?:model|model_name|model_path)["']?\s*:\s*["']?([^\s"'#,]+)""")
 YAML_NUMBER = re.compile(r"\s*(num_nodes|npu_per_node)\s*:\s*(\d+)")
 HARDWARE = re.compile(r"\s*hardware\s*:.*?\b(A2|A3|A5|310P)\b", re.I)
@@ -84,8 +87,10 @@ def _config(text: str) -> tuple[dict[str, int], dict[str, Any]]:
     """A YAML file read by line: its anchors and folded commands need no parser for that."""
     rows: dict[str, int] = {}
     facts: dict[str, Any] = {}
-    plain: list[tuple[int, str]] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    lines = list(enumerate(text.splitlines(), 1))
+    for number, line in lines if "model" in text else ():
+        if not YAML_FIELD.match(line):
+            continue
         model = YAML_MODEL.match(line)
         if model and _is_model(model[1]):
             rows.setdefault(model[1], number)
@@ -98,10 +103,9 @@ def _config(text: str) -> tuple[dict[str, int], dict[str, Any]]:
         quantization = re.match(r"\s*quantization\s*:\s*[\"']?(\w+)", line)
         if quantization:
             facts["quantization"] = quantization[1]
-        plain.append((number, re.sub(r"^\s*-\s+", "", line)))
     if not rows:
         return {}, {}
-    launch = Launch(0)
+    plain = [(number, re.sub(r"^\s*-\s+", "", line)) for number, line in lines]
     words = [word for command in commands(plain) for word in command]
     start = next((index for index, word in enumerate(words) if word.text.startswith("--")), len(words))
     launch = parse(words[start:], 0)
@@ -127,9 +131,9 @@ def _script(text: str) -> tuple[dict[str, int], dict[str, Any]]:
         return {}, {}
     rows: dict[str, int] = {}
     flags: list[tuple[str, str | None, int]] = []
-    for node in ast.walk(tree):
+    for node in every(tree):
         for value in _given(node):
-            for part in ast.walk(value):
+            for part in every(value):
                 if isinstance(part, ast.Constant) and isinstance(part.value, str) and _is_model(part.value):
                     rows.setdefault(part.value, part.lineno)
         flags += _flags(node)

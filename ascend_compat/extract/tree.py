@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ascend_compat.errors import TreeError
 from ascend_compat.extract.platform import CURRENT, decided, predicates
+from ascend_compat.extract.source_tree import SourceTree
+from ascend_compat.extract.statements import every
 
 SIZE_LIMIT = 4 << 20
 
@@ -60,36 +60,6 @@ class Resolved:
     node: ast.AST | None
 
 
-class SourceTree:
-    """One tree on disk; ``package`` is its top-level package."""
-
-    def __init__(self, root: Path, package: str) -> None:
-        self.root = Path(root)
-        self.package = package
-        if not (self.root / package / "__init__.py").is_file():
-            raise TreeError(f"{root} is not a source tree of {package}", f"it needs {package}/__init__.py")
-
-    def find(self, name: str) -> tuple[Path, bool] | None:
-        """The file of a module and whether it is a package."""
-        return self._files.get(name)
-
-    def names(self) -> Iterator[str]:
-        """Names of all modules, sorted by path."""
-        return iter(self._files)
-
-    @cached_property
-    def _files(self) -> dict[str, tuple[Path, bool]]:
-        """Modules by name, read off the disk once; links are left out, and a package hides a module of its name."""
-        found: dict[str, tuple[Path, bool]] = {}
-        for path in sorted((self.root / self.package).rglob("*.py")):
-            parts = list(path.relative_to(self.root).with_suffix("").parts)
-            package = parts[-1] == "__init__"
-            name = ".".join(parts[:-1] if package else parts)
-            if (package or name not in found) and path.is_file() and not path.is_symlink():
-                found[name] = path, package
-        return found
-
-
 class Trees:
     """vllm-ascend and vllm side by side."""
 
@@ -135,7 +105,7 @@ class Trees:
 
     def decided(self, test: ast.expr) -> bool | None:
         """Whether a test of the platform holds on an NPU; ``None`` for tests of anything else."""
-        if CURRENT not in ast.unparse(test):
+        if not any(CURRENT in (getattr(node, "id", ""), getattr(node, "attr", "")) for node in every(test)):
             return None
         if self._platform is None:
             self._platform = {}  # the platform's own modules are bound without it

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ascend_compat.extract.scan import last_name, literal_text, texts
-from ascend_compat.extract.tree import Module, NotConstant, SourceTree, Trees, assignments
+from ascend_compat.extract.scan import around, last_name, literal_text, texts
+from ascend_compat.extract.source_tree import SourceTree
+from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
 from ascend_compat.extract.unset import ENVIRON, Function, Unset
 
 TABLES = (("vllm", "vllm.envs"), ("vllm_ascend", "vllm_ascend.envs"))
@@ -21,6 +22,15 @@ SUFFIXES = frozenset({".cpp", ".cc", ".c", ".h", ".hpp"})
 GETENV = re.compile(r'\bgetenv\s*\(\s*"(\w+)"')
 WORDS = ("environ", "getenv")
 WRITE = re.compile(rb"environ\s*\[")
+WORD = re.compile(rb"environ\b|getenv\b")
+#: A read up to its key, and what follows where the key is a literal and nothing else.
+READ = re.compile(rb"getenv\s*\(|environ\s*(?:\[|#|\.\s*(?:get|setdefault|pop)\s*\()")
+KEY = re.compile(rb"""\s*(["'])(\w+)\1\s*[,)\]]""")
+#: An item that is set: its key is a word or a literal.
+STORED = re.compile(rb"""\[\s*["']?[\w.]+["']?\s*\]\s*=(?!=)""")
+#: ``NAME in os.`` before the word, within so many bytes.
+ASKED = re.compile(rb"""(?:(["'])(\w+)\1\s*)?\b(?:not\s+)?in\b[\s(]*(?:\w+\s*\.\s*)*\Z""")
+LOOK = 120
 Entry = dict[str, Any]
 
 
@@ -65,7 +75,7 @@ def extract_environment_set(trees: Trees) -> dict[str, dict[str, str]]:
     for name, data in texts(trees.vllm_ascend, "environ"):
         lines = [data.count(b"\n", 0, match.start()) + 1 for match in WRITE.finditer(data)]
         module = trees.module(name) if lines else None
-        for node in _around(module.tree, lines) if module else ():
+        for node in around(module.tree, lines) if module else ():
             key = _key(node, ast.Store, ast.Del)
             variable = literal_text(trees, module, key) if module and key is not None else None
             if module and variable:
@@ -131,19 +141,14 @@ def _noted(entry: Entry, package: str) -> bool:
 def _reads(trees: Trees, tree: SourceTree, seen: set[str]) -> Iterator[tuple[str, str]]:
     """First reads of variables that are not in ``seen``.
 
-    A line that is a statement by itself, with literal names, says all there is; anything else needs its module.
+    Where the text names a variable that is, it says all there is; anything else needs its module.
     """
     for name, data in texts(tree, *WORDS):
-        lines: list[int] = []
-        for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
-            if any(word in line for word in WORDS):
-                alone = _alone(line.strip())
-                if alone is None or not all(variable in seen for variable in alone):
-                    lines.append(number)
+        lines = [data.count(b"\n", 0, place) + 1 for place, variable in _uses(data) if variable not in seen]
         module = trees.module(name) if lines else None
         if module is None:
             continue
-        for node in _around(module.tree, lines):
+        for node in around(module.tree, lines):
             key = _key(node, ast.Load)
             variable = literal_text(trees, module, key) if key is not None else None
             if variable and variable not in seen:
@@ -151,17 +156,18 @@ def _reads(trees: Trees, tree: SourceTree, seen: set[str]) -> Iterator[tuple[str
                 yield variable, module.at(node)
 
 
-def _alone(line: str) -> list[str] | None:
-    """Variables that a line reads, ``None`` when it is no statement or names one by another name."""
-    for text in (line, f"{line} pass" if line.endswith(":") else f"{{{line}}}"):
-        try:
-            tree = ast.parse(text.removeprefix("el"))
-        except (SyntaxError, ValueError):
-            continue
-        keys = [key for node in ast.walk(tree) if (key := _key(node, ast.Load)) is not None]
-        names = [key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
-        return names if len(names) == len(keys) else None
-    return None
+def _uses(data: bytes) -> Iterator[tuple[int, str | None]]:
+    """Where a text may read the environment, and the variable if it is named there and then."""
+    for match in WORD.finditer(data):
+        read = READ.match(data, match.start())
+        if read is not None:
+            key = KEY.match(data, read.end())
+            if not STORED.match(data, read.end() - 1):
+                yield match.start(), key[2].decode() if key else None
+        elif data[match.end() : match.end() + 1] != b".":
+            asked = ASKED.search(data, max(match.start() - LOOK, 0), match.start())
+            if asked is not None:
+                yield match.start(), asked[2].decode() if asked[2] else None
 
 
 def _key(node: ast.AST, *contexts: type[ast.expr_context]) -> ast.expr | None:
@@ -177,12 +183,3 @@ def _key(node: ast.AST, *contexts: type[ast.expr_context]) -> ast.expr | None:
     elif isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
         return node.left if _is_environ(node.comparators[0]) else None
     return None
-
-
-def _around(tree: ast.AST, lines: list[int]) -> Iterator[ast.AST]:
-    """Nodes that span one of the lines, in the order of the text."""
-    yield tree
-    for child in ast.iter_child_nodes(tree):
-        first, last = getattr(child, "lineno", None), getattr(child, "end_lineno", None)
-        if first is None or last is None or any(first <= line <= last for line in lines):
-            yield from _around(child, lines)

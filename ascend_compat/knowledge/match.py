@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from ascend_compat.knowledge.environment import Environment, Parallel
 from ascend_compat.knowledge.evaluate.values import Class, Instance, Module
 from ascend_compat.knowledge.files import CheckpointFiles
 from ascend_compat.knowledge.kv_cache import ask_cache
-from ascend_compat.knowledge.layers import Bucket, concrete, fill
+from ascend_compat.knowledge.layers import Bucket, Renamed, concrete, fill
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.loading.names import parameter_names
 from ascend_compat.knowledge.matched import GroupOutcome, Match
@@ -37,16 +37,18 @@ def match(
     launch: LaunchProfile,
     files: CheckpointFiles | None = None,
     enough: Callable[[Match], bool] | None = None,
+    names: dict[str, Mapping[str, str]] | None = None,
 ) -> Match:
     """Replay the start of ``target`` on the checkpoint. Raises nothing for what the release would do wrong.
 
     ``files`` are those of the checkpoint where the asker has them at hand; ``enough`` is asked after every group of
-    modules: when it says so, the rest is left out.
+    modules: when it says so, the rest is left out. ``names`` keeps, by the digest of the pack, what the
+    loader of the checkpoint was asked.
     """
     dtype = _dtype(profile, launch)
     device_type, version = device_of(pack, target.soc)
     tree = ModuleTree(pack, profile.architecture or "", facts.config, target.soc.name)
-    renamed = partial(parameter_names, pack, facts, profile, tree)
+    renamed = _kept(names, pack.get("digest"), partial(parameter_names, pack, facts, profile, tree))
     buckets, lost = fill(tree, facts, profile, renamed) if facts.tensors else (_imagined(tree, profile), [])
     known = files or CheckpointFiles(facts)
     asked = [
@@ -91,6 +93,19 @@ def match(
             return out
     out.cache = ask_cache(replay, tree, profile) if startup.config is not None else None
     return out
+
+
+def _kept(names: dict[str, Mapping[str, str]] | None, digest: str | None, ask: Renamed) -> Renamed:
+    """``ask``, or what it said before: one pack leaves the same templates open on every device and for every launch."""
+
+    def known(templates: Collection[str]) -> Mapping[str, str]:
+        if names is None or digest is None:
+            return ask(templates)
+        if digest not in names:
+            names[digest] = ask(templates)
+        return names[digest]
+
+    return known
 
 
 def device_of(pack: Mapping[str, Any], soc: Soc) -> tuple[str, str | None]:

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from ascend_compat.core.class_names import plain
+from ascend_compat.core.class_names import CAUSAL, plain
 from ascend_compat.knowledge.guard_values import Unknown, Values, elements, parsed
 
 TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config")
 #: Combinations of elements that are tried for one meeting.
 COMBINATIONS = 400
 DEPTH = 4
-CAUSAL = "forcausallm"
 OLD_CHIP, OTHER = "310P", ""
 #: The kind of guard that config.json decides.
 CONFIG = "C"
@@ -192,13 +191,14 @@ def text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return config
 
 
-def asked(config: Any, architecture: str | None = None) -> frozenset[str]:
+def asked(config: Any, *architectures: str | None) -> frozenset[str]:
     """Plain names of the architectures that a checkpoint asks for: its own and those of every part of config.json."""
-    found = {plain(architecture)} if architecture else set()
+    found = {plain(name) for name in architectures if name}
     if isinstance(config, Mapping):
         named = config.get("architectures")
         found |= {plain(name) for name in named if isinstance(name, str)} if isinstance(named, (list, tuple)) else set()
-        found.add(plain(str(config.get("model_type", ""))) + CAUSAL)
+        kind = plain(str(config.get("model_type", "")))
+        found |= {kind + CAUSAL} if kind else set()
         for part in config.values():
             found |= asked(part) if isinstance(part, Mapping) else set()
     return frozenset(found)

@@ -10,6 +10,7 @@ from small_trees import changed, write_files
 
 from ascend_compat.extract.code import extract_code
 from ascend_compat.extract.kernels import extract_kernels
+from ascend_compat.extract.patches import extract_patches
 from ascend_compat.extract.tree import Trees
 from ascend_compat.knowledge.environment import Environment
 from ascend_compat.knowledge.outcomes import LayerOutcome, LayerSpec, Startup
@@ -31,7 +32,7 @@ def start(
     read = Trees(*write_files(root, files))
     config = {"architectures": ["TinyForCausalLM"], "quantization_config": quantization}
     environment = Environment(device, config, {"config.json": config})
-    replay = Replay(extract_code(read), environment, extract_kernels(read))
+    replay = Replay(extract_code(read, extract_patches(read)), environment, extract_kernels(read))
     startup = replay.start()
     return startup, None if startup.trouble else replay.layer(SPEC)
 

@@ -9,6 +9,7 @@ import pytest
 from small_trees import write_trees
 
 from ascend_compat.extract.code import extract_code
+from ascend_compat.extract.patches import extract_patches
 from ascend_compat.extract.tree import Trees
 from ascend_compat.knowledge.environment import Environment
 from ascend_compat.knowledge.outcomes import LayerOutcome, LayerSpec, Startup
@@ -28,7 +29,9 @@ def start(
     config = {"architectures": ["TinyForCausalLM"], "quantization_config": quantization}
     if quantization is None:
         del config["quantization_config"]
-    replay = Replay(extract_code(trees), Environment(device, config, {"config.json": config}, asked))
+    replay = Replay(
+        extract_code(trees, extract_patches(trees)), Environment(device, config, {"config.json": config}, asked)
+    )
     startup = replay.start()
     return startup, None if startup.trouble else replay.layer(SPEC)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from ascend_compat.extract.loaders.slices import sliced
-from ascend_compat.extract.statements import own
+from ascend_compat.extract.statements import every, own
 from ascend_compat.extract.tree import Trees
 
 INIT = "__init__"
@@ -66,7 +66,7 @@ class AskedAttributes:
     def stored(self, init: ast.FunctionDef) -> frozenset[str]:
         """Attributes of ``self`` that a constructor sets."""
         if id(init) not in self._stored:
-            nodes = (n for n in ast.walk(init) if isinstance(n, ast.Attribute) and own(n))
+            nodes = (n for n in every(init) if isinstance(n, ast.Attribute) and own(n))
             self._stored[id(init)] = frozenset(n.attr for n in nodes)
         return self._stored[id(init)]
 
@@ -78,7 +78,7 @@ class AskedAttributes:
 
 
 def _reads(item: ast.stmt) -> tuple[set[str], set[str]]:
-    nodes = [n for n in ast.walk(item) if isinstance(n, ast.Attribute)]
+    nodes = [n for n in every(item) if isinstance(n, ast.Attribute)]
     found = {n.attr for n in nodes if isinstance(n.ctx, ast.Load) and own(n)}
     deep = {n.attr for n in nodes if isinstance(n.value, ast.Attribute) and own(n.value)}
     return found, deep - METHODS

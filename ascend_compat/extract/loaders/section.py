@@ -10,6 +10,7 @@ from ascend_compat.core.class_names import full
 from ascend_compat.core.folded import fold
 from ascend_compat.extract.loaders.collect import Collected
 from ascend_compat.extract.scope import under
+from ascend_compat.extract.statements import every
 from ascend_compat.extract.tree import Trees
 
 #: Packages of the plugin whose modules change classes of the engine as they are imported.
@@ -39,7 +40,7 @@ def extract_loaders(trees: Trees, models: Mapping[str, Any], layers: Mapping[str
 def _strict(trees: Trees) -> dict[str, str]:
     """``{"strict": path:line}`` where a start of a float model checks that every parameter was filled."""
     module = trees.module(DEFAULT_LOADER)
-    for node in ast.walk(module.tree) if module else ():
+    for node in every(module.tree) if module else ():
         if isinstance(node, ast.Raise) and REFUSAL in ast.unparse(node) and module:
             return {"strict": module.at(node)}
     return {}

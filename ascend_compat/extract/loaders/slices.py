@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from ascend_compat.extract.statements import every
+
 #: Functions that build modules.
 MAKERS = frozenset({"make_layers", "init_vllm_registered_model", "get_rope", "get_act_fn", "get_model"})
 #: What classes are called whose objects are no modules.
@@ -22,11 +24,11 @@ def sliced(init: ast.FunctionDef, wanted: set[str]) -> ast.FunctionDef | None:
     names: set[str] = set()
     while True:
         body = list(_kept(init.body, needed, names))
-        more = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)} - names
+        more = {n.id for s in body for n in every(s) if isinstance(n, ast.Name)} - names
         if not more:
             break
         names |= more
-    if not any(_own(t) for s in body for n in ast.walk(s) for t in _targets(n)):
+    if not any(_own(t) for s in body for n in every(s) for t in _targets(n)):
         return None
     return ast.copy_location(ast.FunctionDef(init.name, init.args, body, [], None), init)
 
@@ -51,7 +53,7 @@ def _kept(body: list[ast.stmt], wanted: set[str], names: set[str]) -> Iterator[a
 def _builds(node: ast.stmt) -> bool:
     """Whether a statement builds a module: the module tree knows those."""
     value = getattr(node, "value", None)
-    calls = [n for n in ast.walk(value) if isinstance(n, ast.Call)] if isinstance(value, ast.AST) else []
+    calls = [n for n in every(value) if isinstance(n, ast.Call)] if isinstance(value, ast.AST) else []
     called = [ast.unparse(call.func).rpartition(".")[2] for call in calls]
     return any(name in MAKERS or (name[:1].isupper() and not name.endswith(PLAIN)) for name in called)
 

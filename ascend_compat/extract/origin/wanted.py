@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ascend_compat.errors import TreeError
 
@@ -31,17 +32,17 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 def wanted(path: str) -> bool:
     """Whether a file, by its path inside the tree, can be read for a pack."""
-    pure = PurePosixPath(path)
+    suffix = posixpath.splitext(path)[1]
     if "/" not in path:
-        return pure.name == "PKG-INFO" or pure.name.startswith("Dockerfile") or pure.suffix in _TEXT | _PYTHON
+        return path == "PKG-INFO" or path.startswith("Dockerfile") or suffix in _TEXT | _PYTHON
     if path.endswith(".dist-info/METADATA"):
         return True
-    return any(path.startswith(f"{folder}/") and pure.suffix in suffixes for folder, suffixes in FOLDERS.items())
+    return any(path.startswith(f"{folder}/") and suffix in suffixes for folder, suffixes in FOLDERS.items())
 
 
 def counts(path: str, data: bytes) -> bool:
     """Whether the content of a wanted file can make a difference."""
-    return PurePosixPath(path).suffix not in _NATIVE or _ASKS in data
+    return posixpath.splitext(path)[1] not in _NATIVE or _ASKS in data
 
 
 def files(root: Path) -> Iterator[tuple[str, bytes]]:
@@ -51,8 +52,9 @@ def files(root: Path) -> Iterator[tuple[str, bytes]]:
         for place, folders, names in os.walk(root / folder):
             if not folder:
                 folders.clear()
-            here = Path(place).relative_to(root)
-            found.extend(relative for name in names if wanted(relative := (here / name).as_posix()))
+            here = Path(place).relative_to(root).as_posix()
+            head = "" if here == "." else f"{here}/"
+            found.extend(relative for name in names if wanted(relative := head + name))
     for relative in sorted(found):
         path = root / relative
         data = path.read_bytes() if path.is_file() else b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from ascend_compat.extract.statements import every
 from ascend_compat.extract.walk.names import Frame
 from ascend_compat.extract.walk.statements import Statements
 from ascend_compat.extract.walk.summary import Met, Summary
@@ -58,7 +59,7 @@ class Recording(Statements):
     def refused(self, node: Any, frame: Frame) -> None:
         """A ``raise`` or a failing ``assert`` on this path."""
         given = node.exc if isinstance(node, ast.Raise) else node.msg
-        words = " ".join(str(n.value) for n in ast.walk(given) if isinstance(n, ast.Constant)) if given else ""
+        words = " ".join(str(n.value) for n in every(given) if isinstance(n, ast.Constant)) if given else ""
         name = name_text(given.func) if isinstance(given, ast.Call) else "AssertionError"
         if given is None and isinstance(node, ast.Raise):
             return

@@ -6,6 +6,7 @@ import ast
 from dataclasses import replace
 from typing import Any, TypeGuard
 
+from ascend_compat.extract.statements import every
 from ascend_compat.extract.tree import Module
 from ascend_compat.extract.walk.names import Frame, Names
 from ascend_compat.extract.walk.values import (
@@ -155,7 +156,7 @@ class Settings(Names):
         if known is None:
             known = self._stores[cls] = {}
             found = self.world.trees.find_class(cls)
-            for node in ast.walk(found[1]) if found else ():
+            for node in every(found[1]) if found else ():
                 targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
                 for target in targets:
                     if isinstance(target, ast.Attribute) and isinstance(target.ctx, ast.Store):

@@ -13,7 +13,7 @@ from ascend_compat.extract.backends import extract_backends
 from ascend_compat.extract.custom_ops import extract_custom_ops
 from ascend_compat.extract.guards import OLD_CHIP, OTHER, Guards
 from ascend_compat.extract.patches import extract_patches
-from ascend_compat.extract.scan import last_name, literal_text
+from ascend_compat.extract.scan import around, last_name, lines_with, literal_text, texts
 from ascend_compat.extract.tree import Trees
 from ascend_compat.extract.variables import extract_environment
 from ascend_compat.extract.versions import extract_versions
@@ -152,12 +152,9 @@ class World:
         """``torch.ops.vllm.NAME``: the dotted name of the Python function behind it; the plugin's win."""
         out: dict[str, str] = {}
         for tree in reversed(self.trees.trees):
-            for name in tree.names():
-                found = tree.find(name)
-                if found is None or REGISTER.encode() not in found[0].read_bytes():
-                    continue
+            for name, data in texts(tree, REGISTER):
                 module = self.trees.module(name)
-                for node in ast.walk(module.tree) if module else ():
+                for node in around(module.tree, lines_with(data, REGISTER)) if module else ():
                     if isinstance(node, ast.Call) and last_name(node.func) == REGISTER and module is not None:
                         words = {k.arg: k.value for k in node.keywords}
                         names = [*node.args, None, None]
@@ -174,6 +171,6 @@ class World:
             return False
         if top == "vllm":
             parts = dotted.split(".")
-            found = any(self.trees.module(".".join(parts[:cut])) for cut in range(len(parts), 1, -1))
+            found = any(self.trees.vllm.find(".".join(parts[:cut])) for cut in range(len(parts), 1, -1))
             return not found and len(parts) > 1
         return top not in self.packages and top != "triton" and top not in self.needed

@@ -93,9 +93,10 @@ class Expressions(Operations):
     def _e_call(self, node: Node, frame: Frame) -> Any:
         at = self.at(frame, node[1])
         self.step(frame, node)
-        if node[2] == ["name", "super"] and not node[3]:
+        called = node[2]
+        if called[0] == "name" and called[1] == "super" and not node[3]:
             return self._super(frame, at)
-        callee = self.value(node[2], frame)
+        callee = self.value(called, frame)
         args: list[Any] = []
         for item in node[3]:
             if item[0] == "star":

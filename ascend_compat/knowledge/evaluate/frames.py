@@ -39,6 +39,8 @@ class Frame:
 
     def home(self, name: str) -> dict[str, Any]:
         """The scope that an assignment to a name sets."""
+        if not (self.globals or self.nonlocals):
+            return self.scopes[0]
         if name in self.nonlocals:
             return next((outer for outer in self.scopes[1:] if name in outer), self.scopes[0])
         return self.module.names if name in self.globals else self.scopes[0]

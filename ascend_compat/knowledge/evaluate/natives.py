@@ -48,8 +48,6 @@ _METHODS: dict[type, frozenset[str]] = {
     tuple: frozenset("index count".split()),
     set: frozenset("add update remove discard union copy pop".split()),
 }
-#: Methods that may store an unknown value without looking at it.
-_STORING = frozenset("append get setdefault pop add insert update".split())
 
 
 def method(owner: Any, name: str, at: str) -> Any:
@@ -69,18 +67,21 @@ def method(owner: Any, name: str, at: str) -> Any:
     return Unknown(at, f"method {name}") if hasattr(owner, name) else MISSING
 
 
+#: Methods that take an unknown value without looking at it.
+_TAKING = frozenset({"append", "get", "setdefault", "pop", "add"})
+
+
+def _is_open(value: Any) -> bool:
+    return isinstance(value, (Stream, Unknown))
+
+
 def plain(function: Callable[..., Any]) -> Callable[[list[Any], dict[str, Any], str], Any]:
     def call(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
-        args = [a.take() if isinstance(a, Stream) else a for a in args]
-        unknown = next((a for a in args if is_unknown(a)), None)
-        if unknown is not None and getattr(function, "__name__", "") not in (
-            "append",
-            "get",
-            "setdefault",
-            "pop",
-            "add",
-        ):
-            return unknown
+        if any(map(_is_open, args)):
+            args = [a.take() if isinstance(a, Stream) else a for a in args]
+            unknown = next((a for a in args if is_unknown(a)), None)
+            if unknown is not None and getattr(function, "__name__", "") not in _TAKING:
+                return unknown
         try:
             return function(*args, **keywords)
         except KeyError as error:

@@ -37,6 +37,8 @@ MODULE = "named_parameters"
 EXPERT_PARAMETERS = ("w13_", "w2_")
 #: vLLM's switches for the kernels of another vendor: off on any other platform. Source: vLLM, ``_aiter_ops.py``.
 OTHER_VENDOR = "vllm._aiter_ops."
+#: What has the methods that Python gives it and nothing else.
+VALUES = frozenset({str, dict, list, tuple})
 #: Where the members of a list of modules are kept on its instance.
 MEMBERS = "*members"
 
@@ -136,7 +138,7 @@ class LoadingMachine(Machine):
         truth = self.truth(self.value(node[2], frame))
         if truth is None:
             self._skip(node[3], self.undecidable(node[2], frame), frame)
-        if truth:
+        if truth and names:
             self._left(names, self.at(frame, node[3][0][1]))
         return bool(truth)
 
@@ -171,6 +173,8 @@ class LoadingMachine(Machine):
 
     def find_attribute(self, owner: Any, name: str, at: str) -> Any:
         """Attributes of tensor stand-ins too; what a module may have beyond what is known of it is unknown."""
+        if type(owner) in VALUES:
+            return natives.method(owner, name, at)
         if isinstance(owner, View):
             return tensor_attribute(owner, name, at)
         if type(owner) is defaultdict:
@@ -260,7 +264,7 @@ def origins(item: Any, depth: int = 0) -> frozenset[str]:
     if isinstance(item, View):
         return item.origins
     parts = item.items if isinstance(item, Stream) else item
-    found: frozenset[str] = frozenset()
+    found = _NONE
     if depth < 3 and isinstance(parts, (tuple, list)):
         for part in parts:
             if type(part) not in _CARRYING_NONE:
@@ -269,7 +273,8 @@ def origins(item: Any, depth: int = 0) -> frozenset[str]:
 
 
 #: Items of mappings that loaders go through for every tensor.
-_CARRYING_NONE = (str, int, bool, type(None))
+_CARRYING_NONE = frozenset({str, int, bool, type(None)})
+_NONE: frozenset[str] = frozenset()
 
 
 def _configures(owner: Any) -> bool:
