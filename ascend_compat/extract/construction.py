@@ -178,16 +178,15 @@ class Construction:
                 yield Made(ref, call.lineno, many, quantized, self._given(call), None, _positional(call), socs)
 
     def _named_architectures(self, call: ast.Call) -> list[Any] | None:
-        """The architectures a call names, or the configuration it takes them from."""
-        for keyword in call.keywords:
-            if keyword.arg == "architectures":
-                try:
-                    found = self.trees.constant(self.module, keyword.value)
-                except NotConstant:
-                    continue
-                return found if isinstance(found, list) else None
-        given = next((k.value for k in call.keywords if k.arg == "hf_config"), None)
-        return [f"config.{given.attr}"] if isinstance(given, ast.Attribute) else None
+        """The architectures a call names and the part of the configuration it hands on, or that part alone."""
+        given = {keyword.arg: keyword.value for keyword in call.keywords}
+        config = given.get("hf_config")
+        part = [f"config.{config.attr}"] if isinstance(config, ast.Attribute) else []
+        try:
+            found = self.trees.constant(self.module, given["architectures"]) if "architectures" in given else []
+        except NotConstant:
+            found = []
+        return [*found, *part] or None if isinstance(found, list) else None
 
     # classes ---------------------------------------------------------------------------------------------------------
 

@@ -163,3 +163,19 @@ def test_every_architecture_of_a_real_release_has_a_class(release: str, vllm: st
     architectures, _ = extract_registry(trees)
     classes, _ = extract_modules(trees, architectures)
     assert [name for name, e in architectures.items() if shorten(f"{e['module']}:{e['class']}") not in classes] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept"),
+    [
+        ("architectures=['A']", ["A"]),
+        ("hf_config=config.text_config", ["config.text_config"]),
+        ("hf_config=config.text_config, architectures=['A']", ["A", "config.text_config"]),
+        ("hf_config=config.text_config, architectures=names", ["config.text_config"]),
+    ],
+)
+def test_a_nested_model_keeps_its_names_and_the_part_of_the_configuration_it_is_handed(
+    tmp_path: Path, arguments: str, kept: list[str]
+) -> None:
+    classes, _ = _model(tmp_path, f"self.x = init_vllm_registered_model(vllm_config, {arguments})")
+    assert classes["~m:Model"]["children"]["x"][0][-1] == kept
