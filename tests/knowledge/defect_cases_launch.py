@@ -23,7 +23,6 @@ NARROW = Ask(
     layout=(4, 1, 1, False), launch=LORA,
 )  # fmt: skip
 STATIC = SLIM.but(release="0.11.0rc1", vllm="0.11.0", declared="W8A8", linear="W8A8", launch=flags(enable_lora=""))
-GROUPED = SLIM.but(declared="W4A8_DYNAMIC", linear="W4A8_DYNAMIC", description={"group_size": 256})
 
 CASES: dict[str, tuple[Ask, Ask]] = {
     "encoder-attention-refused": (ENCODER, ENCODER.but(release="0.11.0rc1", vllm="0.11.0")),
@@ -38,7 +37,6 @@ CASES: dict[str, tuple[Ask, Ask]] = {
         HYBRID.but(release="0.23.0", launch=flags(enable_lora="")),
     ),
     "lora-norm-quant-fusion": (STATIC, STATIC.but(release="0.12.0rc1", vllm="0.12.0")),
-    "w4a8-nz-group": (GROUPED, GROUPED.but(launch=environment(VLLM_ASCEND_ENABLE_NZ="0"))),
     "pp-with-graphs": (
         Ask(release="0.9.2rc1", vllm="0.9.2", layout=PIPELINE),
         Ask(release="0.9.2rc1", vllm="0.9.2", layout=PIPELINE, launch=LaunchProfile(enforce_eager=True)),
