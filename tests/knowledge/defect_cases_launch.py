@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from defect_cases import HYBRID, LINEAR, PIPELINE, SLIM, Ask, environment, flags, mtp
+from defect_cases import HYBRID, LINEAR, PIPELINE, SLIM, Ask, flags, mtp
 
 from ascend_compat.core.facts import TensorGroup
 from ascend_compat.core.target import LaunchProfile
