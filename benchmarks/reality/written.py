@@ -41,7 +41,7 @@ def write(row: Row, folder: Path) -> Path:
             write_shards(folder, tensors, _SHARDS)
     if described is not None:
         _json(folder / layout.get("file", "quant_model_description.json"), described)
-    for name in _modules(config_for(replace(row, config={}))):
+    for name in _modules(config_for(replace(row, config={}))) - _modules(row.config):  # a row names what is missing
         (folder / name).touch()
     for name, content in row.files.items():
         _json(folder / name, content)

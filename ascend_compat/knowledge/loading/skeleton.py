@@ -71,13 +71,22 @@ class Skeleton:
         for template, leaves in self.tree.leaves.items():
             for path, index in self._concrete(template):
                 self._leaf(path, index, leaves[0])
-        for template in self.tree.dynamic:
+        for template in (*self.tree.dynamic, *self._hollow()):
             for path, index in self._concrete(template):
                 node = self._at(path, index)
                 node.instance.names["load_weights"] = _taking_all(self.machine, node)
         for _, node in self.root.walk():
             self._equip(node)
         return self.root
+
+    def _hollow(self) -> Iterator[str]:
+        """Models nothing of which is known, their parts being made where the extractor does not follow them."""
+        known = [*self.tree.models, *self.tree.leaves, *self.tree.dynamic]
+        for template, names in self.tree.models.items():
+            cls = self._class(names) if template else None
+            if cls is not None and not _has(cls, "load_weights"):
+                if not any(path.startswith(f"{template}.") for path in known):
+                    yield template
 
     def _leaf(self, path: str, index: int | None, leaf: Leaf) -> None:
         if leaf.cls.endswith(".Parameter"):
@@ -123,11 +132,12 @@ class Skeleton:
     def _at(self, path: str, index: int | None) -> Node:
         """The node at a path, created with what lies above it."""
         node = self.root
-        done = ""
+        done, layer = "", None  # what lies above the list of layers is of none of them
         for name in path.split("."):
             done = f"{done}.{name}" if done else name
+            layer = index if name == str(index) else layer
             if name not in node.children:
-                node.children[name] = self._node(done, index, None)
+                node.children[name] = self._node(done, layer, None)
             node = node.children[name]
         node.index = index if node.index is None else node.index
         return node
