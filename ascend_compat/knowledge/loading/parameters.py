@@ -54,13 +54,17 @@ class Stored:
         return out
 
     def at(self, path: str, index: int | None, shards: Iterable[str]) -> set[str]:
-        """Names stored for a module or its shards, wherever the checkpoint's own prefix puts it."""
+        """Names stored for a module or its shards, wherever the checkpoint's own prefix puts it.
+
+        A module of no layer takes what is stored under any number: the checkpoint may count what the model names.
+        """
         parent, _, last = path.rpartition(".")
         parent = parent.rpartition(".")[2]
-        found: set[str] = set()
-        for name in {last, *shards}:
-            found |= self.names.get((index, parent, name), set())
-        return found
+        names = {last, *shards}
+        if index is None:
+            matching = (kept for (_, above, name), kept in self.names.items() if above == parent and name in names)
+            return set().union(*matching)
+        return set().union(*(self.names.get((index, parent, name), set()) for name in names))
 
 
 @dataclass(slots=True)

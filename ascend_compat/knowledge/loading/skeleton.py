@@ -84,9 +84,9 @@ class Skeleton:
         known = [*self.tree.models, *self.tree.leaves, *self.tree.dynamic]
         for template, names in self.tree.models.items():
             cls = self._class(names) if template else None
-            if cls is not None and not _has(cls, "load_weights"):
-                if not any(path.startswith(f"{template}.") for path in known):
-                    yield template
+            alone = not any(path.startswith(f"{template}.") for path in known)
+            if alone and cls is not None and not _has(cls, "load_weights"):
+                yield template
 
     def _leaf(self, path: str, index: int | None, leaf: Leaf) -> None:
         if leaf.cls.endswith(".Parameter"):
