@@ -17,7 +17,6 @@ from ascend_compat.core.target import LaunchProfile, Soc, Target
 from ascend_compat.core.verdict import Effect, Severity, Verdict
 from ascend_compat.knowledge.claims import claim_findings
 from ascend_compat.knowledge.condition_facts import Facts
-from ascend_compat.knowledge.conversion import as_served
 from ascend_compat.knowledge.defects import defect_findings
 from ascend_compat.knowledge.draft_findings import draft_findings
 from ascend_compat.knowledge.findings import graph_findings
@@ -98,8 +97,8 @@ def judge(
 ) -> Judgement:
     """Run every stage that follows the reading of the checkpoint; ``brief``, loaders only where they can decide."""
     target = make_target(pack, soc)
-    facts, profile = as_served(pack, facts, profile, target.vllm)
     shared = shared or Shared(rules)
+    facts, profile = shared.served(pack, facts, profile, target)
     found = shared.match(pack, facts, profile, target, launch)
     known = published_layouts(pack, facts.spec, soc.device_type)
     return _judged(pack, shared, facts, profile, target, launch, found, tuple(known), brief=brief)
@@ -115,7 +114,7 @@ def attempt(
 ) -> Judgement | Refusal:
     """As :func:`judge`, but the first module that blocks ends it: before other modules and the memory plan."""
     target = make_target(pack, soc)
-    facts, profile = as_served(pack, facts, profile, target.vllm)
+    facts, profile = shared.served(pack, facts, profile, target)
 
     def blockers(found: Match) -> tuple[Finding, ...]:
         graph = build_graph(pack, shared.rules, facts, profile, target, found)

@@ -11,6 +11,7 @@ from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.plan import MemoryPlan
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Target
+from ascend_compat.knowledge.conversion import as_served
 from ascend_compat.knowledge.files import CheckpointFiles
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.loading.likeness import likeness
@@ -34,8 +35,18 @@ class Shared:
         self.memory = load_memory_rules(rules.directory / "curated" / "memory.toml")
         self._files: dict[int, tuple[CheckpointFacts, CheckpointFiles, dict[str, Mapping[str, str]]]] = {}
         self._plain: dict[int, tuple[CheckpointFacts, ModelProfile]] = {}
+        self._served: dict[int, tuple[CheckpointFacts, CheckpointFacts]] = {}
         self._loads: dict[tuple[Any, ...], tuple[CheckpointFacts, Loading | None]] = {}
         self._plans: dict[tuple[Any, ...], tuple[CheckpointFacts, MemoryPlan]] = {}
+
+    def served(
+        self, pack: Mapping[str, Any], facts: CheckpointFacts, profile: ModelProfile, target: Target
+    ) -> tuple[CheckpointFacts, ModelProfile]:
+        """As :func:`ascend_compat.knowledge.conversion.as_served`; what is left of the facts is the same everywhere."""
+        left, profile = as_served(pack, facts, profile, target.vllm)
+        if left is not facts:
+            left = self._served.setdefault(id(facts), (facts, left))[1]
+        return left, profile
 
     def match(
         self,

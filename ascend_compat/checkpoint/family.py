@@ -157,7 +157,8 @@ def families() -> dict[str, Family]:
     for name in _files():
         for family in _load(name, FamilyTable).families:
             for section in family.sections:
-                _ = section.part and part(section.part)
+                if section.part is not None:
+                    part(section.part)
             for model_type in family.model_types:
                 if model_type in found:
                     raise RuleError(f"{name}: model_type {model_type!r} already has a family")

@@ -57,7 +57,7 @@ class Table:
     def _section(self, section: Section) -> Iterator[Iterator[Entry]]:
         blocks, found = part(str(section.part)), levels(self.config, section.config)
         if found is None and section is self.family.sections[0]:
-            raise CheckpointError(f"config.json lacks {' and '.join(section.config)!r}, which describes the model")
+            raise _lacking(section)
         if found is None:
             return
         values = _values(found, section, blocks, self)
@@ -107,13 +107,17 @@ def _sections(family: Family, config: Mapping[str, Any]) -> Iterator[tuple[Famil
         if section.part is not None:
             yield family, section
             continue
-        path = next((path for path in section.config if levels(config, (path,))), None)
-        if path is None:
-            raise CheckpointError(f"config.json lacks {' and '.join(section.config)!r}, which describes the model")
-        inner = (levels(config, (path,)) or [])[0][1]
+        found = levels(config, section.config)
+        if found is None:
+            raise _lacking(section)
+        path, inner = found[0]
         for owner, own in _sections(family_of(inner), inner):
-            paths = [".".join(filter(None, (path, further))) for further in own.config]
+            paths = [f"{path}{further}".rstrip(".") for further in own.config]
             yield owner, own.model_copy(update={"config": paths, "texts": {**section.texts, **own.texts}})
+
+
+def _lacking(section: Section) -> CheckpointError:
+    return CheckpointError(f"config.json lacks {' and '.join(section.config)!r}, which describes the model")
 
 
 def levels(config: Mapping[str, Any], paths: Iterable[str]) -> list[Level] | None:

@@ -147,8 +147,9 @@ def _softmax(
     own = _latent_sizes(view, stack) if latent else _Latent(None, size("q_lora_rank"), size("qk_rope_head_dim"))
     expanded = expands(view)
     nope = size("qk_nope_head_dim") if latent or expanded else None
-    joined = _latent_head(own, nope) if latent or expanded else None
-    head_dim = joined if latent else joined or size(*HEAD_DIM) or _head_dim(view, stack, heads)
+    head_dim = _latent_head(own, nope)
+    if head_dim is None and not latent:
+        head_dim = size(*HEAD_DIM) or _head_dim(view, stack, heads)
     if kind is not AttentionKind.UNKNOWN:
         _missing(view, {"num_attention_heads": heads, "head_dim": head_dim})
     norms, kv = matching(stack, QK_TENSORS), kv or (None if latent else size(*KV_HEADS))

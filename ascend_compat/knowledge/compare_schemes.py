@@ -21,8 +21,8 @@ from ascend_compat.knowledge.evaluate.values import (
     Tensor,
     Undecided,
 )
-from ascend_compat.knowledge.match import variables
 from ascend_compat.knowledge.replay import DTYPES, PLATFORM, Replay
+from ascend_compat.knowledge.variables import variables
 
 MAIN = "main"
 #: The folder of the plugin's quantization code, wherever it stands.

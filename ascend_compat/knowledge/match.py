@@ -23,6 +23,7 @@ from ascend_compat.knowledge.modules import EMBEDDING, LINEAR, MOE, ModuleTree
 from ascend_compat.knowledge.outcomes import Startup
 from ascend_compat.knowledge.replay import Replay
 from ascend_compat.knowledge.specs import module_spec
+from ascend_compat.knowledge.variables import variables
 
 #: The method of a configuration that every module is taken to.
 ASKED = "get_quant_method"
@@ -46,7 +47,6 @@ def match(
     loader of the checkpoint was asked.
     """
     dtype = _dtype(profile, launch)
-    device_type, version = device_of(pack, target.soc)
     tree = ModuleTree(pack, profile.architecture or "", facts.config, target.soc.name)
     renamed = _kept(names, pack.get("digest"), partial(parameter_names, pack, facts, profile, tree))
     buckets, lost = fill(tree, facts, profile, renamed) if facts.tensors else (_imagined(tree, profile), [])
@@ -58,20 +58,7 @@ def match(
         for layers in known.alike(bucket)
     ]
     looked_at = [layers[0] for _, layers in asked if layers[0] is not None]
-    environment = Environment(
-        device_type=device_type,
-        soc_version=version,
-        config=known.config(looked_at),
-        files=known.files(looked_at),
-        quantization=launch.quantization,
-        dtype=dtype,
-        enforce_eager=launch.enforce_eager,
-        parallel=Parallel(launch.tp or 1, launch.dp or 1, launch.pp or 1, bool(launch.ep)),
-        vllm_version=target.vllm,
-        additional_config=launch.additional_config or {},
-        values={**variables(pack, launch.environment or {}), **rules.externals},
-        variables=launch.environment or {},
-    )
+    environment = _environment(pack, rules, known, looked_at, target, launch, dtype)
     replay = Replay(pack.get("code", {}), environment, pack.get("kernel_tables"))
     startup = replay.start()
     out = Match(tree, startup, dtype=dtype, draft=replay.draft() if profile.mtp else (None, None))
@@ -93,6 +80,34 @@ def match(
             return out
     out.cache = ask_cache(replay, tree, profile) if startup.config is not None else None
     return out
+
+
+def _environment(
+    pack: Mapping[str, Any],
+    rules: Rules,
+    files: CheckpointFiles,
+    layers: list[int],
+    target: Target,
+    launch: LaunchProfile,
+    dtype: str,
+) -> Environment:
+    """What the replayed code finds around it; of the checkpoint's files the parts about some layers."""
+    device_type, version = device_of(pack, target.soc)
+    given = launch.environment or {}
+    return Environment(
+        device_type=device_type,
+        soc_version=version,
+        config=files.config(layers),
+        files=files.files(layers),
+        quantization=launch.quantization,
+        dtype=dtype,
+        enforce_eager=launch.enforce_eager,
+        parallel=Parallel(launch.tp or 1, launch.dp or 1, launch.pp or 1, bool(launch.ep)),
+        vllm_version=target.vllm,
+        additional_config=launch.additional_config or {},
+        values={**variables(pack, given), **rules.externals},
+        variables=given,
+    )
 
 
 def _kept(names: dict[str, Mapping[str, str]] | None, digest: str | None, ask: Renamed) -> Renamed:
@@ -132,31 +147,6 @@ def _dtype(profile: ModelProfile, launch: LaunchProfile) -> str:
     return {"half": "float16", "float": "float32", "float32": "bfloat16" if launch.dtype is None else "float32"}.get(
         name, name
     )
-
-
-def variables(pack: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
-    """Environment variables under the names the code reads them by: as ``given``, else at their literal defaults.
-
-    A given text becomes what the default is: the tables of both trees read numbers and switches with ``int``.
-    """
-    out: dict[str, Any] = {}
-    for name, entry in pack.get("environment", {}).items():
-        value = _read(given.get(name), entry.get("default"))
-        if value is not None or ("default" in entry and not isinstance(entry["default"], (dict, list))):
-            for owner in ("vllm.envs", "vllm_ascend.envs"):
-                out[f"{owner}.{name}"] = value
-    return out
-
-
-def _read(given: str | None, default: Any) -> Any:
-    """What a table of variables makes of a text; the default where the text is none of its kind."""
-    if given is None or isinstance(default, (dict, list)):
-        return None if isinstance(default, (dict, list)) else default
-    if isinstance(default, bool):
-        return given.strip().lower() in ("1", "true")
-    if isinstance(default, int):
-        return int(given) if given.strip().lstrip("-").isdigit() else default
-    return given
 
 
 def _group(

@@ -10,9 +10,9 @@ from ascend_compat.core.class_names import full, place, shorten
 from ascend_compat.knowledge.config_attributes import renamed
 
 DEPTH = 14
-#: Packages whose classes are models; one of them without children builds nothing.
 #: How the pack writes that a nested model is made by a part of the configuration.
 PART = "config."
+#: Packages whose classes are models; one of them without children builds nothing.
 MODEL_PACKAGES = ("vllm.model_executor.models.", "vllm.models.", "vllm_ascend.models.")
 LINEAR, MOE, EMBEDDING, OTHER = "linear", "moe", "embedding", "other"
 #: Base classes that decide how a module is asked for its quantization method, in the order they are looked for.

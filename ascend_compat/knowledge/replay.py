@@ -32,12 +32,15 @@ from ascend_compat.knowledge.evaluate.values import (
     Unknown,
 )
 from ascend_compat.knowledge.outcomes import LayerOutcome, LayerSpec, Startup, Trouble
+from ascend_compat.knowledge.specs import layer_class
 
 CONFIG = "vllm.config"
 PLUGIN = "vllm_ascend."
 #: What the engine and the plugin call methods that leave a module in the dtype of the model.
 UNQUANTIZED = "Unquantized"
 PLATFORM = ("vllm_ascend.platform", "NPUPlatform")
+#: What a configuration object is told of projections that the model stores as one.
+FUSED = "packed_modules_mapping"
 DTYPES = {"bfloat16": "torch.bfloat16", "float16": "torch.float16", "float32": "torch.float32"}
 
 
@@ -195,7 +198,7 @@ class Replay:
         config = self.vllm_config.names["quant_config"]
         if not isinstance(config, Instance):
             return None
-        config.names["packed_modules_mapping"] = {k: list(v) for k, v in packed.items()}
+        config.names[FUSED] = copy.deepcopy(dict(packed))
         if mapper is None or config.cls is None:
             return None
         return self._attempt(
@@ -210,20 +213,19 @@ class Replay:
 
         Source: ``VllmConfig.with_hf_config`` and ``initialize_model`` of vLLM.
         """
-        whole, config = self.model_config.names, self.vllm_config.names["quant_config"]
-        nested = whole["hf_config"].names.get(part)
-        named = isinstance(nested, Instance) and "model_type" in nested.names
-        held = config.names.get("packed_modules_mapping") if isinstance(config, Instance) else None
-        swapped = {**whole, "hf_config": nested} if named else whole
-        self.vllm_config.names["model_config"] = replace(self.model_config, names=swapped)
-        if isinstance(config, Instance) and packed is not None:
-            config.names["packed_modules_mapping"] = {k: list(v) for k, v in packed.items()}
+        nested = self.model_config.names["hf_config"].names.get(part)
+        if isinstance(nested, Instance) and "model_type" in nested.names:
+            names = {**self.model_config.names, "hf_config": nested}
+            self.vllm_config.names["model_config"] = replace(self.model_config, names=names)
+        config = self.vllm_config.names["quant_config"]
+        changed = config.names if packed is not None and isinstance(config, Instance) else {}
+        held = {FUSED: changed.get(FUSED)}
+        changed[FUSED] = copy.deepcopy(dict(packed or {}))
         try:
             yield
         finally:
             self.vllm_config.names["model_config"] = self.model_config
-            if isinstance(config, Instance) and packed is not None:
-                config.names["packed_modules_mapping"] = held
+            changed.update(held)
 
     def layer(self, spec: LayerSpec, allocate: bool = True) -> LayerOutcome:
         """Ask the configuration object for the module's method and let it allocate the parameters.
@@ -280,17 +282,7 @@ class Replay:
                 out.params[args[0]] = args[1]
 
         names = {"register_parameter": Native("register_parameter", register), "prefix": spec.prefix}
-        return Instance(self._layer_class(spec), names, closed=False, label=spec.cls)
-
-    def _layer_class(self, spec: LayerSpec) -> Class:
-        """The module's class; its bases are the pack's own classes, so that ``isinstance`` means what it says."""
-        made: Class | None = None
-        for fqn in reversed((spec.cls, *spec.lineage)):
-            module, _, name = fqn.partition(":")
-            known = self.machine.member(module, name) if module else None
-            bases = tuple(base for base in (known, made) if isinstance(base, Class))
-            made = Class(name, module, "", bases, {})
-        return made if made is not None else Class("Module", "torch.nn", "", (), {})
+        return Instance(layer_class(self.machine, spec), names, closed=False, label=spec.cls)
 
     def _allocate(self, method: Instance, layer: Instance, spec: LayerSpec) -> None:
         create = self.machine.attribute(method, "create_weights", "")

@@ -9,6 +9,8 @@ from typing import Any
 from ascend_compat.classify.quant.names import safe_pattern
 from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.profile import ModelProfile
+from ascend_compat.knowledge.evaluate.machine import Machine
+from ascend_compat.knowledge.evaluate.values import Class
 from ascend_compat.knowledge.layers import Bucket, concrete
 from ascend_compat.knowledge.modules import LINEAR, MOE, replacement
 from ascend_compat.knowledge.outcomes import LayerSpec
@@ -81,3 +83,14 @@ def _packing(weight: TensorGroup) -> int:
     if weight.parameter == "weight_packed" and weight.dtype == "I32":
         return 8
     return 2 if weight.dtype == "U8" else 1
+
+
+def layer_class(machine: Machine, spec: LayerSpec) -> Class:
+    """The module's class; its bases are the pack's own classes, so that ``isinstance`` means what it says."""
+    made: Class | None = None
+    for fqn in reversed((spec.cls, *spec.lineage)):
+        module, _, name = fqn.partition(":")
+        known = machine.member(module, name) if module else None
+        bases = tuple(base for base in (known, made) if isinstance(base, Class))
+        made = Class(name, module, "", bases, {})
+    return made if made is not None else Class("Module", "torch.nn", "", (), {})

@@ -23,6 +23,7 @@ from figures import published
 from judge import Answer
 from table import Row
 
+_NUMBERS = "## Logged numbers of these rows"
 _HEAD = ("category", "rows", "agreement", "of these for another reason", "warned only", "silent green", "false alarm",
          "undetermined", "contradiction")  # fmt: skip
 #: How the page names an expected outcome.
@@ -65,29 +66,31 @@ def _fresh_intro(rows: Sequence[Row], judged: Sequence[Judged]) -> list[str]:
 
 
 def _first(judged: Sequence[Judged]) -> list[str]:
-    lines = [
-        "## First answers and present ones",
-        "",
-        f"| answers | {' | '.join(_HEAD[1:])} |",
-        f"|{'---|' * len(_HEAD)}",
-    ]
+    lines = ["## First answers and present ones", "", *_head("answers", *_HEAD[1:])]
     return [*lines, _score("**first**", first_score(judged)), _score("present", score(judged)), ""]
 
 
 def _first_numbers(judged: Sequence[Judged]) -> list[str]:
-    lines = [
-        "## Logged numbers of these rows",
-        "",
-        "| row | number | logged | first computed | error | computed | error |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    lines = [_NUMBERS, "", *_head("row", "number", "logged", "first computed", "error", "computed", "error")]
     firsts = {one.row.id: one.row.first_figures for one in judged}
     for error in errors(judged):
         first = firsts[error.row].get(error.what)
         before = Error(error.row, error.what, error.logged, first)
-        cells = [link(error.row), _UNITS[error.what], f"{error.logged:,.6g}", *_computed(before), *_computed(error)]
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(_number(error, *_computed(before), *_computed(error)))
     return [*lines, ""]
+
+
+def _number(error: Error, *computed: str) -> str:
+    return _line(link(error.row), _UNITS[error.what], f"{error.logged:,.6g}", *computed)
+
+
+def _head(*names: str) -> tuple[str, str]:
+    """The head of a table."""
+    return _line(*names), f"|{'---|' * len(names)}"
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _computed(error: Error) -> tuple[str, str]:
@@ -126,8 +129,7 @@ def _scores(judged: Sequence[Judged]) -> list[str]:
         "what happened. False alarm: refused, ran in reality.",
         "Contradiction: the report itself can't be right.",
         "",
-        f"| {' | '.join(_HEAD)} |",
-        f"|{'---|' * len(_HEAD)}",
+        *_head(*_HEAD),
     ]
     for category in sorted({one.row.category for one in judged}):
         lines.append(_score(category, score(one for one in judged if one.row.category == category)))
@@ -141,20 +143,12 @@ def _score(name: str, found: Score) -> str:
         f"{count} ({count / total:.1%})" if count else "0"
         for count in (found.warned, found.green, found.alarm, found.open)
     ]
-    return f"| {' | '.join([*cells, str(found.contradicts)])} |"
+    return _line(*cells, str(found.contradicts))
 
 
 def _numbers(found: Sequence[Error]) -> list[str]:
-    lines = [
-        "## Logged numbers of these rows",
-        "",
-        "| row | number | logged | computed | error |",
-        "|---|---|---|---|---|",
-    ]
-    for error in found:
-        cells = [link(error.row), _UNITS[error.what], f"{error.logged:,.6g}", *_computed(error)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, ""]
+    lines = [_NUMBERS, "", *_head("row", "number", "logged", "computed", "error")]
+    return [*lines, *(_number(error, *_computed(error)) for error in found), ""]
 
 
 def _lists(judged: Sequence[Judged]) -> Iterator[list[str]]:
@@ -193,20 +187,20 @@ def _changed(rows: Iterable[Row]) -> list[str]:
 
 
 def _table(judged: Iterable[Judged]) -> list[str]:
-    head = "| row | checkpoint | release | device | reported | answer | chosen where the row is silent |"
-    lines = ["## All judged rows", "", head, "|---|---|---|---|---|---|---|"]
+    names = ("row", "checkpoint", "release", "device", "reported", "answer", "chosen where the row is silent")
+    lines = ["## All judged rows", "", *_head(*names)]
     for one in judged:
         row = one.row
         answers = ", ".join(dict.fromkeys(answer.verdict for answer in one.answers))
         answers += "" if one.outcome == AGREES else f" ({one.outcome})"
         cells = (link(row.id), f"{row.model}, {row.layout}", ", ".join(row.releases), ", ".join(row.socs),
                  _WORDS[row.expect], answers, row.note)  # fmt: skip
-        lines.append(f"| {' | '.join(escaped(cell) for cell in cells)} |")
+        lines.append(_line(*map(escaped, cells)))
     return [*lines, ""]
 
 
 def _skipped(skipped: Iterable[Row]) -> list[str]:
-    lines = ["## Rows that are not judged", "", "| row | why |", "|---|---|"]
+    lines = ["## Rows that are not judged", "", *_head("row", "why")]
     return [*lines, *(f"| {link(row.id)} | {escaped(row.skip)} |" for row in skipped)]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ascend_compat.knowledge.environment import Environment
-from ascend_compat.knowledge.match import variables
+from ascend_compat.knowledge.variables import variables
 
 PACK = {
     "environment": {
