@@ -8,7 +8,7 @@ from typing import Any
 
 from ascend_compat.extract.guards import Guards
 from ascend_compat.extract.scan import last_name, literal_text, mentioning
-from ascend_compat.extract.statements import every
+from ascend_compat.extract.statements import every, nodes
 from ascend_compat.extract.tree import Module, NotConstant, Trees
 
 FUNCTION = "get_attn_backend_cls"
@@ -25,7 +25,7 @@ def extract_backends(trees: Trees) -> list[dict[str, Any]]:
     guards = Guards(trees)
     rows: list[dict[str, Any]] = []
     for module in mentioning(trees, trees.vllm_ascend, FUNCTION):
-        for node in every(module.tree):
+        for node in nodes(module.tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == FUNCTION:
                 rows.extend(_rows(trees, guards, module, node))
     if not rows:

@@ -25,7 +25,7 @@ def extract_custom_ops(trees: Trees) -> dict[str, Any]:
     """
     module = trees.module(HOME)
     function = (
-        next((n for n in every(module.tree) if isinstance(n, ast.FunctionDef) and n.name == FUNCTION), None)
+        next((n for n in nodes(module.tree) if isinstance(n, ast.FunctionDef) and n.name == FUNCTION), None)
         if module
         else None
     )

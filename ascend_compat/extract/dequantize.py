@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ascend_compat.core.class_names import shorten
-from ascend_compat.extract.statements import every
+from ascend_compat.extract.statements import nodes
 from ascend_compat.extract.tree import Module, Trees
 
 LOADER = ".load_weights"
@@ -35,19 +35,19 @@ def extract_dequantizing(trees: Trees, patches: Iterable[Mapping[str, Any]]) -> 
 
 def _pairs_scales(module: Module) -> bool:
     """Whether a name is tested to end like that of a stored scale."""
-    calls = (node for node in every(module.tree) if isinstance(node, ast.Call))
+    calls = (node for node in nodes(module.tree) if isinstance(node, ast.Call))
     tests = (call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "endswith")
     return any(SCALE in ast.unparse(arg) for call in tests for arg in call.args)
 
 
 def _dtypes(module: Module) -> list[str]:
     """Quantized dtypes of torch that the module names, as attributes or to look them up."""
-    nodes = list(every(module.tree))
-    names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    names |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    known = nodes(module.tree)
+    names = {node.attr for node in known if isinstance(node, ast.Attribute)}
+    names |= {node.value for node in known if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return sorted(name for name in names if name.startswith(QUANTIZED))
 
 
 def _multiplies(module: Module) -> bool:
-    products = (n for n in every(module.tree) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult))
+    products = (n for n in nodes(module.tree) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult))
     return any(SCALE in ast.unparse(side) for node in products for side in (node.left, node.right))

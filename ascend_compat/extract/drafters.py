@@ -9,7 +9,7 @@ from typing import Any
 
 from ascend_compat.core.class_names import CAUSAL, plain
 from ascend_compat.extract.scan import last_name
-from ascend_compat.extract.statements import every
+from ascend_compat.extract.statements import every, nodes
 from ascend_compat.extract.tree import Trees
 
 #: The class with the method that puts a draft's architecture in the place of a model's.
@@ -46,7 +46,7 @@ def _picking(trees: Trees, patches: Iterable[Mapping[str, Any]]) -> list[ast.AST
             pending.append(row["replacement"].rpartition(".")[2])
     homes = {module.name: module for place in places if (module := trees.locate(place).module) is not None}
     there: dict[str, list[ast.AST]] = {}
-    for node in (node for module in homes.values() for node in every(module.tree)):
+    for node in (node for module in homes.values() for node in nodes(module.tree)):
         if isinstance(node, Function):
             there.setdefault(node.name, []).append(node)
     found: list[ast.AST] = []

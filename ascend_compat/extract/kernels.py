@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ascend_compat.extract.scan import texts
-from ascend_compat.extract.statements import every
+from ascend_compat.extract.statements import nodes
 from ascend_compat.extract.tree import Module, Trees, assignments
 
 #: Where the engine keeps its tables, in one release or another.
@@ -40,21 +40,21 @@ def _platforms(value: ast.expr) -> list[str]:
 def _raises(module: Module, table: str) -> str:
     """A table is read with ``[]`` or ``.get`` where it is named, or handed to the function that chooses."""
     functions = [node for node in module.tree.body if isinstance(node, ast.FunctionDef)]
-    naming = [function for function in functions if any(_is(node, table) for node in every(function))]
+    naming = [function for function in functions if any(_is(node, table) for node in nodes(function))]
     readers = [reader for function in naming for reader in (function, *_called(function, functions))]
     if any("_enum" in ast.unparse(node.slice) for reader in readers for node in _subscripts(reader)):
         return "KeyError"
-    raised = [n.exc for r in readers for n in every(r) if isinstance(n, ast.Raise) and isinstance(n.exc, ast.Call)]
+    raised = [n.exc for r in readers for n in nodes(r) if isinstance(n, ast.Raise) and isinstance(n.exc, ast.Call)]
     return ast.unparse(raised[-1].func) if raised else "KeyError"
 
 
 def _subscripts(function: ast.FunctionDef) -> Iterator[ast.Subscript]:
-    nodes = (node for node in every(function) if isinstance(node, ast.Subscript))
-    return (node for node in nodes if isinstance(node.ctx, ast.Load))
+    items = (node for node in nodes(function) if isinstance(node, ast.Subscript))
+    return (node for node in items if isinstance(node.ctx, ast.Load))
 
 
 def _called(function: ast.FunctionDef, functions: list[ast.FunctionDef]) -> Iterator[ast.FunctionDef]:
-    calls = [node.func for node in every(function) if isinstance(node, ast.Call)]
+    calls = [node.func for node in nodes(function) if isinstance(node, ast.Call)]
     names = {func.id for func in calls if isinstance(func, ast.Name)}
     return (other for other in functions if other.name in names)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ascend_compat.extract.defaults import is_option
 from ascend_compat.extract.scan import last_name, literal_text
-from ascend_compat.extract.statements import every
+from ascend_compat.extract.statements import every, nodes
 from ascend_compat.extract.subconfig import configuration_of
 from ascend_compat.extract.tree import Module, Trees
 
@@ -58,7 +58,7 @@ def _modules(trees: Trees) -> list[Module]:
         if module is None or module in out:
             continue
         out.append(module)
-        for node in every(module.tree):
+        for node in nodes(module.tree):
             if isinstance(node, ast.Call) and any(last_name(arg).endswith("parser") for arg in node.args):
                 head = ast.unparse(node.func).partition(".")[0]
                 found = trees.resolve(module, head)
@@ -71,7 +71,7 @@ def _modules(trees: Trees) -> list[Module]:
 
 def _arguments(trees: Trees, module: Module) -> Iterator[_Flag]:
     sources = _sources(module)
-    for node in every(module.tree):
+    for node in nodes(module.tree):
         if not isinstance(node, ast.Call) or last_name(node.func) != "add_argument":
             continue
         both = any(word.arg == "action" and last_name(word.value) == "BooleanOptionalAction" for word in node.keywords)
@@ -101,7 +101,7 @@ def _spread(trees: Trees, module: Module, call: ast.Call) -> Iterator[tuple[str,
 def _sources(module: Module) -> dict[str, str]:
     """Names bound to ``get_kwargs(Class)``, and the class."""
     out: dict[str, str] = {}
-    for node in every(module.tree):
+    for node in nodes(module.tree):
         value = node.value if isinstance(node, ast.Assign) else None
         if isinstance(node, ast.Assign) and isinstance(value, ast.Call) and len(value.args) == 1:
             out[last_name(node.targets[0])] = last_name(value.args[0])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ascend_compat.extract.scan import last_name, literal_text, mentioning
-from ascend_compat.extract.statements import every
+from ascend_compat.extract.statements import nodes
 from ascend_compat.extract.tree import Module, Trees, assignments
 
 Table = dict[str, dict[str, Any]]
@@ -44,7 +44,7 @@ def _tables(module: Module) -> Iterator[tuple[str, str, str]]:
 
 
 def _calls(trees: Trees, module: Module) -> Iterator[tuple[str, str, str]]:
-    for node in every(module.tree):
+    for node in nodes(module.tree):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         manager = last_name(node.func.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator
 
 from ascend_compat.extract.source_tree import SourceTree
@@ -26,10 +27,13 @@ def mentioning(trees: Trees, tree: SourceTree, *words: str) -> Iterator[Module]:
 def around(tree: ast.AST, lines: Collection[int]) -> Iterator[ast.AST]:
     """Nodes that span one of the lines, in the order of the text."""
     yield tree
+    known = sorted(lines)
     for child in ast.iter_child_nodes(tree):
         first, last = getattr(child, "lineno", None), getattr(child, "end_lineno", None)
-        if first is None or last is None or any(first <= line <= last for line in lines):
-            yield from around(child, lines)
+        if first is None or last is None:
+            yield from around(child, known)
+        elif within := known[bisect_left(known, first) : bisect_right(known, last)]:
+            yield from around(child, within)
 
 
 def lines_with(data: bytes, word: str) -> list[int]:

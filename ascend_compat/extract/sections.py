@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from ascend_compat.extract.scan import last_name
-from ascend_compat.extract.statements import every
+from ascend_compat.extract.statements import nodes
 from ascend_compat.extract.tree import Module, Resolved, Trees, absolute
 
 Function = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -28,9 +28,9 @@ class Scope:
     #: Defined inside the caller, whose names it sees.
     nested: bool = False
 
-    def nodes(self) -> tuple[ast.AST, ...]:
+    def nodes(self) -> list[ast.AST]:
         """Every node of the function, those of functions inside it too."""
-        return _nodes(self.node)
+        return nodes(self.node)
 
     def inner(self) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
         """Functions that are defined inside it."""
@@ -58,13 +58,8 @@ class Scope:
 
 
 @lru_cache(maxsize=64)
-def _nodes(node: ast.AST) -> tuple[ast.AST, ...]:
-    return tuple(every(node))
-
-
-@lru_cache(maxsize=64)
 def _inner(node: ast.AST) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
-    return {inner.name: inner for inner in _nodes(node) if isinstance(inner, Function) and inner is not node}
+    return {inner.name: inner for inner in nodes(node) if isinstance(inner, Function) and inner is not node}
 
 
 @dataclass(frozen=True)
@@ -228,7 +223,7 @@ def keyed(function: ast.FunctionDef | ast.AsyncFunctionDef, owners: set[str]) ->
     """Parameters that a function uses as a key of one of its mappings, with the default of the read."""
     parameters = {arg.arg for arg in (*function.args.args, *function.args.kwonlyargs)}
     section = Section(frozenset(owners))
-    for node in _nodes(function):
+    for node in nodes(function):
         key: ast.expr | None = None
         default: ast.expr | None = None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":

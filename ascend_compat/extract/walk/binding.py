@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection
 from typing import Any
 
+from ascend_compat.extract.statements import nodes
 from ascend_compat.extract.walk.recording import Recording
 from ascend_compat.extract.walk.values import (
     NOBODY,
@@ -18,6 +18,7 @@ from ascend_compat.extract.walk.values import (
     SeqV,
     Sym,
     merged,
+    name_text,
 )
 
 #: Parameters that never decide anything.
@@ -34,7 +35,7 @@ REST = "**"
 def _annotation(param: ast.arg) -> str:
     if param.annotation is None:
         return ""
-    text = ast.unparse(param.annotation).strip("'\"")
+    text = name_text(param.annotation).strip("'\"")
     return text.removesuffix(" | None").removeprefix("Optional[").removesuffix("]")
 
 
@@ -43,7 +44,7 @@ def compared(module: Any) -> frozenset[str]:
     known: frozenset[str] | None = module.tree.__dict__.get(COMPARED)
     if known is None:
         found: set[str] = set()
-        for node in ast.walk(module.tree):
+        for node in nodes(module.tree):
             if isinstance(node, ast.Compare) and any(isinstance(c, ast.Constant) for c in node.comparators):
                 found.add(node.left.attr if isinstance(node.left, ast.Attribute) else getattr(node.left, "id", ""))
         known = module.tree.__dict__[COMPARED] = frozenset(found)
@@ -60,14 +61,13 @@ class Binding(Recording):
         names = [*spec.posonlyargs, *spec.args]
         defaults = [None] * (len(names) - len(spec.defaults)) + list(spec.defaults)
         given = list(args)
-        deciding = compared(module)
         if func.bound is not None:
             given.insert(0, self.one(func.bound))
         for index, (param, default) in enumerate(zip(names, defaults, strict=True)):
             if index < len(given):
-                env[param.arg] = self.coarse(given[index], param, deciding=deciding)
+                env[param.arg] = self.coarse(given[index], param, module=module)
             elif param.arg in words:
-                env[param.arg] = self.coarse(words[param.arg], param, deciding=deciding)
+                env[param.arg] = self.coarse(words[param.arg], param, module=module)
             else:
                 env[param.arg] = self.missing(param, default, module)
                 if REST in words and default is not None:
@@ -94,14 +94,15 @@ class Binding(Recording):
             return self.coarse(self.value(default, self.module_frame(module)), param)
         return self.annotated(param.annotation, module)
 
-    def coarse(
-        self, alts: Alts, param: ast.arg | None, name: str = "", deciding: Collection[str] = frozenset()
-    ) -> Alts:
-        """A value without what decides nothing, so that calls which differ in sizes are one; ``deciding`` do decide."""
+    def coarse(self, alts: Alts, param: ast.arg | None, name: str = "", module: Any = None) -> Alts:
+        """A value without what decides nothing, so that calls which differ in sizes are one.
+
+        A number that ``module`` compares with a constant does decide.
+        """
         name = param.arg if param is not None else name
         if name in IDLE:
             return self.one(TENSOR)
-        plain = param is not None and _annotation(param) in NUMBERS and name not in deciding
+        plain = param is not None and _annotation(param) in NUMBERS and not (module and name in compared(module))
         out = []
         for cond, value in alts:
             if isinstance(value, Sym):

@@ -132,7 +132,7 @@ class Natives(Choices):
         space, _, op = name.removeprefix("torch.ops.").partition(".")
         op = op.partition(".")[0]
         if space == "vllm" or (not op and space):
-            target = self.world.torch_ops.get(op)
+            target = self.world.torch_op(op)
             if target is None:
                 return self.one(TENSOR)
             out: list[Any] = []

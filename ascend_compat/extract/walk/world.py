@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import codecs
 import re
 import sys
 from collections.abc import Mapping
@@ -39,8 +40,8 @@ IMPORTED_AS = {
     "py_cpuinfo": ("cpuinfo",),
 }
 #: A statement at the top of a module, under no test, and a question whether a package is there.
-PLAIN_IMPORT = re.compile(r"^(?:from|import)[ \t]+([A-Za-z_]\w*)", re.M)
-ASKED = re.compile(r"find_spec\(\s*[\"'](\w+)")
+PLAIN_IMPORT = re.compile(rb"^(?:from|import)[ \t]+([A-Za-z_]\w*)", re.M)
+ASKED = re.compile(rb"find_spec\(\s*[\"'](\w+)")
 TRITON_PACKAGE = "triton-ascend"
 REGISTER = "direct_register_custom_op"
 
@@ -54,6 +55,8 @@ class World:
         self.guards = Guards(trees)
         self.socs = self.guards.socs
         self.full = (1 << len(self.socs)) - 1
+        self._torch_ops: dict[str, str | None] = {}
+        self._registering: dict[str, dict[str, str]] = {}
 
     def mask(self, names: Any) -> int:
         """Devices as bits; ``None`` is every device."""
@@ -129,11 +132,10 @@ class World:
     @cached_property
     def needed(self) -> frozenset[str]:
         """Packages that the plugin imports at the top of a module and nowhere asks for: a release comes with them."""
-        tree = self.trees.vllm_ascend
-        texts = [found[0].read_text(encoding="utf-8-sig", errors="replace")
-                 for name in tree.names() if (found := tree.find(name)) is not None]  # fmt: skip
+        texts = [data.removeprefix(codecs.BOM_UTF8) for _, data in self.trees.vllm_ascend.texts]
         asked = {name for text in texts for name in ASKED.findall(text)}
-        return frozenset({name for text in texts for name in PLAIN_IMPORT.findall(text)} - asked)
+        imported = {name for text in texts for name in PLAIN_IMPORT.findall(text)}
+        return frozenset(map(bytes.decode, imported - asked))
 
     @cached_property
     def triton(self) -> int:
@@ -147,22 +149,35 @@ class World:
         """Devices that an op of the plugin's extension is built for; ops of no list are left out."""
         return built_ops(self.trees, self.mask)
 
-    @cached_property
-    def torch_ops(self) -> dict[str, str]:
-        """``torch.ops.vllm.NAME``: the dotted name of the Python function behind it; the plugin's win."""
-        out: dict[str, str] = {}
-        for tree in reversed(self.trees.trees):
-            for name, data in texts(tree, REGISTER):
-                module = self.trees.module(name)
-                for node in around(module.tree, lines_with(data, REGISTER)) if module else ():
-                    if isinstance(node, ast.Call) and last_name(node.func) == REGISTER and module is not None:
-                        words = {k.arg: k.value for k in node.keywords}
-                        names = [*node.args, None, None]
-                        op, func = words.get("op_name", names[0]), words.get("op_func", names[1])
-                        text = literal_text(self.trees, module, op) if op is not None else None
-                        if text and isinstance(func, ast.Name):
-                            out[text] = f"{name}.{func.id}"
-        return out
+    def torch_op(self, op: str) -> str | None:
+        """``torch.ops.vllm.NAME``: the dotted name of the Python function behind it; the plugin's wins.
+
+        Modules of a tree that spell the name out are asked first: the others need not be parsed then.
+        """
+        if op not in self._torch_ops:
+            homes = (
+                home
+                for tree in self.trees.trees
+                for home in sorted(texts(tree, REGISTER), key=lambda home: op.encode() not in home[1])
+            )
+            rows = (self._registered(name, data).get(op) for name, data in homes)
+            self._torch_ops[op] = next((row for row in rows if row is not None), None)
+        return self._torch_ops[op]
+
+    def _registered(self, name: str, data: bytes) -> dict[str, str]:
+        """The ops that one module registers, and its functions for them."""
+        if name not in self._registering:
+            module = self.trees.module(name)
+            out = self._registering[name] = {}
+            for node in around(module.tree, lines_with(data, REGISTER)) if module else ():
+                if isinstance(node, ast.Call) and last_name(node.func) == REGISTER and module is not None:
+                    words = {k.arg: k.value for k in node.keywords}
+                    names = [*node.args, None, None]
+                    op, func = words.get("op_name", names[0]), words.get("op_func", names[1])
+                    text = literal_text(self.trees, module, op) if op is not None else None
+                    if text and isinstance(func, ast.Name):
+                        out[text] = f"{name}.{func.id}"
+        return self._registering[name]
 
     def absent(self, dotted: str) -> bool:
         """Whether a module is missing on an NPU; extension modules of the plugin count as built."""
