@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ascend_compat.extract.guards import Guards
 from ascend_compat.extract.scan import last_name, literal_text
-from ascend_compat.extract.tree import Module, Trees, absolute
+from ascend_compat.extract.tree import Module, Resolved, Trees, absolute
 
 HOME = "vllm_ascend.patch"
 WRAPPERS = frozenset({"staticmethod", "classmethod", "property"})
+#: What may bind a name, as text: a definition at the left margin, another one, an import, an assignment.
+BOUND = (
+    rb"^(class|def|async def)\s+NAME\b|^\s+(?:class|def|async def)\s+NAME\b|\bimport\b[^\n]*\bNAME\b|\bas\s+NAME\b"
+    rb"|^\s*NAME\s*,?\s*(?:#[^\n]*)?$|\bNAME\s*(?::[^\n=]*)?=(?!=)"
+)
 #: A statement and the test under which it runs.
 Guarded = tuple[ast.stmt, str]
 
@@ -97,6 +103,23 @@ def _both(first: str, second: str) -> str:
     return f"{first} and {second}" if first and second != first else second
 
 
+def _plain_kind(trees: Trees, dotted: str) -> str | None:
+    """``module``, ``class`` or ``def`` where names and texts of files say what a dotted name is; ``None`` elsewhere.
+
+    The text of a module does so when it defines the name at the left margin and binds it nowhere else: the file need
+    not be parsed then.
+    """
+    for tree in trees.trees:
+        if tree.find(dotted):
+            return "module"
+        name, _, last = dotted.rpartition(".")
+        text = tree.text(name) if last.encode() in tree.text(name) else b""
+        bound = re.findall(BOUND.replace(b"NAME", re.escape(last).encode()), text, re.M)
+        if len(bound) == 1 and bound[0]:
+            return "class" if bound[0] == b"class" else "def"
+    return None
+
+
 class _Reader:
     """Reads the patches of one module."""
 
@@ -146,10 +169,11 @@ class _Reader:
         dotted = self._dotted(owner, names)
         if dotted is None:
             return
-        found = self.trees.locate(dotted)
+        kind = _plain_kind(self.trees, dotted)
+        found = self.trees.locate(dotted) if kind is None else Resolved(dotted, None, None)
         fqn = found.fqn.replace(":", ".")
         # An attribute of a function is a mark on it, not a replacement.
-        if not fqn.startswith("vllm.") or self._is_function(found.fqn, found.node):
+        if not fqn.startswith("vllm.") or kind == "def" or self._is_function(found.fqn, found.node):
             return
         row = {
             "target": f"{fqn}.{attribute}",
@@ -178,7 +202,8 @@ class _Reader:
         dotted = self._dotted(value, names)
         if dotted is None:
             return ast.unparse(value) if isinstance(value, (ast.Name, ast.Attribute)) else type(value).__name__.lower()
-        return self.trees.locate(dotted).fqn.replace(":", ".")
+        plain = _plain_kind(self.trees, dotted) is not None
+        return dotted if plain else self.trees.locate(dotted).fqn.replace(":", ".")
 
     def _dotted(self, node: ast.expr, names: Mapping[str, str]) -> str | None:
         """The absolute dotted name of a chain whose head an import, an alias or this module binds."""

@@ -22,6 +22,10 @@ class SourceTree:
         """The file of a module and whether it is a package."""
         return self._files.get(name)
 
+    def relative(self, name: str) -> str:
+        """The file of a module, relative to the tree, with forward slashes."""
+        return self._files[name][0].relative_to(self.root).as_posix()
+
     def names(self) -> Iterator[str]:
         """Names of all modules, sorted by path."""
         return iter(self._files)
@@ -30,6 +34,14 @@ class SourceTree:
     def texts(self) -> list[tuple[str, bytes]]:
         """Names and bytes of all files of modules, sorted by path: read once, to look for words in them."""
         return [(name, path.read_bytes()) for name, path, _ in self._paths]
+
+    def text(self, name: str) -> bytes:
+        """The bytes of a module, empty for one that the tree does not have."""
+        return self._bytes.get(name, b"")
+
+    @cached_property
+    def _bytes(self) -> dict[str, bytes]:
+        return dict(reversed(self.texts))
 
     @cached_property
     def _files(self) -> dict[str, tuple[Path, bool]]:

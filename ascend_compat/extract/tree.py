@@ -91,7 +91,7 @@ class Trees:
         if tree is None or found is None:
             return None
         path, package = found
-        relative = path.relative_to(tree.root).as_posix()
+        relative = tree.relative(name)
         try:
             if path.stat().st_size > SIZE_LIMIT:
                 raise ValueError("file is too large")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,6 +32,13 @@ STORED = re.compile(rb"""\[\s*["']?[\w.]+["']?\s*\]\s*=(?!=)""")
 #: ``NAME in os.`` before the word, within so many bytes.
 ASKED = re.compile(rb"""(?:(["'])(\w+)\1\s*)?\b(?:not\s+)?in\b[\s(]*(?:\w+\s*\.\s*)*\Z""")
 LOOK = 120
+NEWLINE = b"\n"
+#: Texts and comments: what stands in them is no code, or not plainly so.
+OPAQUE = re.compile(
+    rb""""{3}(?:[^\\]|\\.)*?"{3}|\'{3}(?:[^\\]|\\.)*?\'{3}|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*""", re.S
+)
+#: A call that reads the environment; with the module's name before it or not.
+CALL = re.compile(rb"(?:(?<![\w.])(?:os\.)?environ\s*\.\s*(?:get|setdefault|pop)|(?<!\w)(?:os\.)?getenv)\s*\(")
 Entry = dict[str, Any]
 
 
@@ -73,7 +81,7 @@ def extract_environment_set(trees: Trees) -> dict[str, dict[str, str]]:
     """``{variable: {"at"}}`` of what the plugin itself puts into the environment, or takes out of it."""
     found: dict[str, dict[str, str]] = {}
     for name, data in texts(trees.vllm_ascend, "environ"):
-        lines = [data.count(b"\n", 0, match.start()) + 1 for match in WRITE.finditer(data)]
+        lines = [data.count(NEWLINE, 0, match.start()) + 1 for match in WRITE.finditer(data)]
         module = trees.module(name) if lines else None
         for node in around(module.tree, lines) if module else ():
             key = _key(node, ast.Store, ast.Del)
@@ -141,11 +149,19 @@ def _noted(entry: Entry, package: str) -> bool:
 def _reads(trees: Trees, tree: SourceTree, seen: set[str]) -> Iterator[tuple[str, str]]:
     """First reads of variables that are not in ``seen``.
 
-    Where the text names a variable that is, it says all there is; anything else needs its module.
+    Where the text names a variable that is, or calls for one by its name in plain code, it says all there is; anything
+    else needs its module.
     """
     for name, data in texts(tree, *WORDS):
-        lines = [data.count(b"\n", 0, place) + 1 for place, variable in _uses(data) if variable not in seen]
-        module = trees.module(name) if lines else None
+        uses = [(place, variable) for place, variable in _uses(data) if variable not in seen]
+        plain = _plain(data, uses) if uses else {}
+        if plain is not None:
+            for known, place in plain.items():
+                seen.add(known)
+                yield known, f"{tree.relative(name)}:{data.count(NEWLINE, 0, place) + 1}"
+            continue
+        lines = [data.count(NEWLINE, 0, place) + 1 for place, _ in uses]
+        module = trees.module(name)
         if module is None:
             continue
         for node in around(module.tree, lines):
@@ -168,6 +184,25 @@ def _uses(data: bytes) -> Iterator[tuple[int, str | None]]:
             asked = ASKED.search(data, max(match.start() - LOOK, 0), match.start())
             if asked is not None:
                 yield match.start(), asked[2].decode() if asked[2] else None
+
+
+def _plain(data: bytes, uses: list[tuple[int, str | None]]) -> dict[str, int] | None:
+    """Variables of uses that are calls with a literal in plain code, and where; ``None`` where one of them is not."""
+    spans = list(OPAQUE.finditer(data))
+    starts = [span.start() for span in spans]
+    found: dict[str, int] = {}
+    for place, variable in uses:
+        at = bisect_right(starts, place) - 1
+        if at >= 0 and place < spans[at].end():
+            if data[starts[at] : starts[at] + 1] != b"#":
+                return None  # a text: it may be a formatted one
+        elif variable is None or not CALL.match(
+            data, place - 3 if data[max(place - 3, 0) : place] == b"os." else place
+        ):
+            return None
+        else:
+            found.setdefault(variable, place)
+    return found
 
 
 def _key(node: ast.AST, *contexts: type[ast.expr_context]) -> ast.expr | None:
