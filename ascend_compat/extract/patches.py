@@ -13,11 +13,10 @@ from ascend_compat.extract.tree import Module, Resolved, Trees, absolute
 
 HOME = "vllm_ascend.patch"
 WRAPPERS = frozenset({"staticmethod", "classmethod", "property"})
-#: What may bind a name, as text: a definition at the left margin, another one, an import, an assignment.
-BOUND = (
-    rb"^(class|def|async def)\s+NAME\b|^\s+(?:class|def|async def)\s+NAME\b|\bimport\b[^\n]*\bNAME\b|\bas\s+NAME\b"
-    rb"|^\s*NAME\s*,?\s*(?:#[^\n]*)?$|\bNAME\s*(?::[^\n=]*)?=(?!=)"
-)
+#: Characters that end a name.
+PUNCTUATION = bytes(c for c in range(128) if not (chr(c).isalnum() or chr(c) == "_"))
+#: What follows a name that is assigned, with or without an annotation.
+ASSIGNED = re.compile(rb"\s*(?::[^=]*)?=(?!=)")
 #: A statement and the test under which it runs.
 Guarded = tuple[ast.stmt, str]
 
@@ -109,15 +108,31 @@ def _plain_kind(trees: Trees, dotted: str) -> str | None:
     The text of a module does so when it defines the name at the left margin and binds it nowhere else: the file need
     not be parsed then.
     """
+    home, _, name = dotted.rpartition(".")
     for tree in trees.trees:
         if tree.find(dotted):
             return "module"
-        name, _, last = dotted.rpartition(".")
-        text = tree.text(name) if last.encode() in tree.text(name) else b""
-        bound = re.findall(BOUND.replace(b"NAME", re.escape(last).encode()), text, re.M)
+        bound = list(_bound(tree.text(home), name.encode()))
         if len(bound) == 1 and bound[0]:
-            return "class" if bound[0] == b"class" else "def"
+            return bound[0]
     return None
+
+
+def _bound(text: bytes, name: bytes) -> Iterator[str]:
+    """What binds a name in a text: ``class`` or ``def`` at the left margin, else an empty text for what may do so."""
+    at = text.find(name)
+    while at >= 0:
+        end = at + len(name)
+        start, stop = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", end)
+        before, after = text[start:at], text[end : stop if stop >= 0 else len(text)]
+        words = before.split()
+        alone = not words and after.partition(b"#")[0].strip() in (b"", b",")  # a line of an import in parentheses
+        if not (before[-1:] + after[:1]).translate(None, PUNCTUATION):
+            if words and words[-1] in (b"class", b"def"):
+                yield words[-1].decode() if before[:1] in b"cda" and len(words) < 3 else ""
+            elif alone or b"import" in words or words[-1:] == [b"as"] or ASSIGNED.match(after):
+                yield ""
+        at = text.find(name, end)
 
 
 class _Reader:

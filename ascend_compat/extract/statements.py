@@ -9,6 +9,8 @@ from typing import Any
 
 #: Fields that hold names, numbers, contexts and operators.
 LEAVES = frozenset("ctx id attr arg kind op ops level module lineno simple conversion type_comment".split())
+#: Lists that hold more than nodes: names, and nothing for ``**`` and for a parameter without a default.
+MIXED = frozenset({"names", "keys", "kw_defaults", "kwd_attrs"})
 #: Where a definition keeps the list of its nodes.
 NODES = "_nodes"
 
@@ -20,8 +22,8 @@ def every(root: ast.AST, leaving: frozenset[str] = frozenset()) -> list[ast.AST]
         kind: Any = type(node)  # mypy takes no class of ``ast`` for a key
         for name in _fields(kind, leaving):
             value = getattr(node, name, None)
-            if isinstance(value, list):
-                known.extend([item for item in value if isinstance(item, ast.AST)])
+            if value.__class__ is list:
+                known += [item for item in value if isinstance(item, ast.AST)] if name in MIXED else value
             elif isinstance(value, ast.AST):
                 known.append(value)
     return known
@@ -29,7 +31,8 @@ def every(root: ast.AST, leaving: frozenset[str] = frozenset()) -> list[ast.AST]
 
 @cache
 def _fields(kind: type[ast.AST], leaving: frozenset[str]) -> tuple[str, ...]:
-    return tuple(name for name in kind._fields if name not in LEAVES | leaving)
+    """Fields that may hold nodes; a constant has none."""
+    return () if kind is ast.Constant else tuple(name for name in kind._fields if name not in LEAVES | leaving)
 
 
 def nodes(definition: ast.AST) -> list[ast.AST]:

@@ -35,7 +35,9 @@ LOOK = 120
 NEWLINE = b"\n"
 #: Texts and comments: what stands in them is no code, or not plainly so.
 OPAQUE = re.compile(
-    rb""""{3}(?:[^\\]|\\.)*?"{3}|\'{3}(?:[^\\]|\\.)*?\'{3}|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*""", re.S
+    rb""""{3}[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"{3}|\'{3}[^\'\\]*(?:(?:\\.|\'(?!\'\'))[^\'\\]*)*\'{3}"""
+    rb"""|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|\'[^\'\\\n]*(?:\\.[^\'\\\n]*)*\'|\#[^\n]*""",
+    re.S,
 )
 #: A call that reads the environment; with the module's name before it or not.
 CALL = re.compile(rb"(?:(?<![\w.])(?:os\.)?environ\s*\.\s*(?:get|setdefault|pop)|(?<!\w)(?:os\.)?getenv)\s*\(")

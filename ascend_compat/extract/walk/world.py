@@ -157,12 +157,17 @@ class World:
         if op not in self._torch_ops:
             homes = (
                 home
-                for tree in self.trees.trees
-                for home in sorted(texts(tree, REGISTER), key=lambda home: op.encode() not in home[1])
+                for registering in self._homes
+                for home in sorted(registering, key=lambda home: op.encode() not in home[1])
             )
             rows = (self._registered(name, data).get(op) for name, data in homes)
             self._torch_ops[op] = next((row for row in rows if row is not None), None)
         return self._torch_ops[op]
+
+    @cached_property
+    def _homes(self) -> list[list[tuple[str, bytes]]]:
+        """Names and texts of the modules that register ops, by tree, the plugin's first."""
+        return [list(texts(tree, REGISTER)) for tree in self.trees.trees]
 
     def _registered(self, name: str, data: bytes) -> dict[str, str]:
         """The ops that one module registers, and its functions for them."""
