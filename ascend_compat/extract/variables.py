@@ -190,7 +190,8 @@ def _uses(data: bytes) -> Iterator[tuple[int, str | None]]:
 
 def _plain(data: bytes, uses: list[tuple[int, str | None]]) -> dict[str, int] | None:
     """Variables of uses that are calls with a literal in plain code, and where; ``None`` where one of them is not."""
-    spans = list(OPAQUE.finditer(data))
+    calls = {place for place, variable in uses if variable is not None and _calls(data, place)}
+    spans = list(OPAQUE.finditer(data)) if calls else []
     starts = [span.start() for span in spans]
     found: dict[str, int] = {}
     for place, variable in uses:
@@ -198,13 +199,17 @@ def _plain(data: bytes, uses: list[tuple[int, str | None]]) -> dict[str, int] | 
         if at >= 0 and place < spans[at].end():
             if data[starts[at] : starts[at] + 1] != b"#":
                 return None  # a text: it may be a formatted one
-        elif variable is None or not CALL.match(
-            data, place - 3 if data[max(place - 3, 0) : place] == b"os." else place
-        ):
+        elif variable is None or place not in calls:
             return None
         else:
             found.setdefault(variable, place)
     return found
+
+
+def _calls(data: bytes, place: int) -> bool:
+    """Whether the word at a place is part of a call that reads the environment."""
+    named = data[max(place - 3, 0) : place] == b"os."
+    return CALL.match(data, place - 3 if named else place) is not None
 
 
 def _key(node: ast.AST, *contexts: type[ast.expr_context]) -> ast.expr | None:
