@@ -102,7 +102,7 @@ def _both(first: str, second: str) -> str:
     return f"{first} and {second}" if first and second != first else second
 
 
-def _plain_kind(trees: Trees, dotted: str) -> str | None:
+def plain_kind(trees: Trees, dotted: str) -> str | None:
     """``module``, ``class`` or ``def`` where names and texts of files say what a dotted name is; ``None`` elsewhere.
 
     The text of a module does so when it defines the name at the left margin and binds it nowhere else: the file need
@@ -184,7 +184,7 @@ class _Reader:
         dotted = self._dotted(owner, names)
         if dotted is None:
             return
-        kind = _plain_kind(self.trees, dotted)
+        kind = plain_kind(self.trees, dotted)
         found = self.trees.locate(dotted) if kind is None else Resolved(dotted, None, None)
         fqn = found.fqn.replace(":", ".")
         # An attribute of a function is a mark on it, not a replacement.
@@ -217,7 +217,7 @@ class _Reader:
         dotted = self._dotted(value, names)
         if dotted is None:
             return ast.unparse(value) if isinstance(value, (ast.Name, ast.Attribute)) else type(value).__name__.lower()
-        plain = _plain_kind(self.trees, dotted) is not None
+        plain = plain_kind(self.trees, dotted) is not None
         return dotted if plain else self.trees.locate(dotted).fqn.replace(":", ".")
 
     def _dotted(self, node: ast.expr, names: Mapping[str, str]) -> str | None:

@@ -14,10 +14,13 @@ READS = [
     'x = "NEW" in os.environ', "x = 'NEW' not in os.environ", 'x = ("NEW" in\n     os.environ)',
     'x = os.environ.get(NAME)', 'x = NAME in os.environ', 'x = os.environ[NAME] == "1"',
     'x = os.getenv("KNOWN") or os.getenv("NEW")', 'x = os.environ.get("NE" "W")', 'x = os.environ["NEW"] == "1"',
-    'x = (os.environ  # of the process\n     .get("NEW"))',
+    'x = (os.environ  # of the process\n     .get("NEW"))', 'x = f"{os.environ.get(\'NEW\')}"',
+    'x = "#", os.getenv("NEW")', '"""it\'s"""; x = os.getenv("NEW")  # isn\'t it', "x = '\\'' + os.getenv('NEW')",
+    'x = config.getenv("NEW")', '# os.getenv("NEW")\nx = environ.get("NEW")',
 ]  # fmt: skip
 OTHERS = [
     'x = os.environ.get("KNOWN")', '"""os.getenv(\'NEW\')"""', '# os.environ["NEW"]', 'os.environ["NEW"] = "1"',
+    'x = my_getenv("NEW")', 'x = "os.getenv(\'NEW\')"', 'x = config.environ.get("NEW")',
     'os.environ[NAME] = "1"', "x = dict(os.environ)", 'x = "NEW" in os.environ.values()', 'x = environment["NEW"]',
 ]  # fmt: skip
 TABLE = 'import os\nenvironment_variables = {"KNOWN": lambda: os.getenv("KNOWN")}\n'
