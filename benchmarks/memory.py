@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
-from published import RULES, NoModel, gib, judged, memory_rules, model, models, rows
+from published import RULES, NoModel, gib, judged, memory_rules, model, models, rows, running
 from published_figures import FIGURES, Figure
 
 from ascend_compat.classify.configured import configured
@@ -121,6 +121,8 @@ def _reason(row: Mapping[str, Any], plan: MemoryPlan) -> str:
         f" (weights {gib(rank.weights)}, activation {gib(rank.activation)}, non-torch {gib(rank.non_torch)}, "
         f"KV {gib(rank.kv_cache)} of a budget of {gib(rank.budget)} GiB)"
     )  # fmt: skip
+    if "strength" in row and (other := running(row)):
+        parts += f"; the deployment {other} is the same launch and has to fit"
     if not row.get("max_model_len") and plan.longest:
         parts += f"; the row states no length, {plan.longest:,} tokens fit"
     return f"{head}: {failure}{parts}"

@@ -49,6 +49,21 @@ def rows(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
+def running(row: Mapping[str, Any]) -> str | None:
+    """The published deployment that is the same launch as a row, redundant experts included; ``None`` without one."""
+    names = ("base_model", "precision", "soc", "tp", "dp", "max_model_len", "gpu_memory_utilization")
+    for other in rows("deployments"):
+        same = all(row.get(name) == other.get(name) for name in names) and row["npus"] == other["npus_total_used"]
+        if same and _redundant(row) == _redundant(other):
+            return str(other["id"])
+    return None
+
+
+def _redundant(row: Mapping[str, Any]) -> Any:
+    options = _json((row.get("extra") or {}).get("additional_config") or "{}")
+    return options.get("init_redundancy_expert") if isinstance(options, dict) else None
+
+
 @lru_cache(maxsize=1)
 def _table() -> dict[str, dict[str, Any]]:
     found = tomllib.loads((ROOT / "benchmarks" / "models.toml").read_text(encoding="utf-8"))["models"]
