@@ -172,6 +172,10 @@ CASES: dict[str, tuple[Ask, Ask]] = {
         Ask(release="0.13.0rc1", attention=("kda", "mla")),
         Ask(release="0.13.0rc1", attention=("gdn", "gqa")),
     ),
+    "shared-indexers": (
+        Ask(release="0.22.1rc1", attention=("dsa",), config={"indexer_types": ["full", "shared"]}),
+        Ask(release="0.22.1rc1", attention=("dsa",), config={"indexer_types": ["full", "full"]}),
+    ),
     "encoder-attention-varlen": (
         Ask(release="0.20.2rc1", attention=("encoder-only",)),
         Ask(release="0.18.0", attention=("encoder-only",)),

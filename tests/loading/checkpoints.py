@@ -187,6 +187,28 @@ def gemma3() -> CheckpointFacts:
     return facts(config, tensors)
 
 
+def gemma4() -> CheckpointFacts:
+    """Gemma 4 without its towers: every layer has a scalar that the model keeps as a buffer."""
+    text, layers = "model.language_model.layers.*.", range(2)
+    four = {"input_layernorm": HIDDEN, "post_attention_layernorm": HIDDEN, "pre_feedforward_layernorm": HIDDEN,
+            "post_feedforward_layernorm": HIDDEN, "self_attn.q_norm": 64, "self_attn.k_norm": 64}  # fmt: skip
+    tensors = [
+        *ends("model.language_model.", None),
+        *norms(text, four, layers),
+        *linears(f"{text}self_attn.", ATTENTION, layers, None),
+        *linears(f"{text}mlp.", mlp(1024), layers, None),
+        group(f"{text}layer_scalar", "BF16", (1,), layers),
+    ]
+    inner = {**BASE, "model_type": "gemma4_text", "num_hidden_layers": 2, "sliding_window": 512,
+             "hidden_activation": "gelu_pytorch_tanh", "layer_types": ["sliding_attention", "full_attention"],
+             "global_head_dim": 64, "hidden_size_per_layer_input": 0, "enable_moe_block": False}  # fmt: skip
+    config = {
+        "architectures": ["Gemma4ForCausalLM"], "model_type": "gemma4", "torch_dtype": "bfloat16",
+        "text_config": inner, "tie_word_embeddings": True,
+    }  # fmt: skip
+    return facts(config, tensors)
+
+
 def qwen3_5_moe() -> CheckpointFacts:
     """Qwen3.5-MoE: linear attention beside full attention, experts fused over all of them, one MTP layer."""
     stack = "model.language_model.layers.*."

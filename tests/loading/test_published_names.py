@@ -6,7 +6,7 @@ import os
 import re
 
 import pytest
-from checkpoints import BLOCKS, EXPERTS, MODELS, W8A8, deepseek, facts, minimax_m2, qwen3_moe
+from checkpoints import BLOCKS, EXPERTS, MODELS, W8A8, deepseek, facts, gemma4, minimax_m2, qwen3_moe
 
 from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.classify.profile import classify
@@ -57,6 +57,15 @@ def test_a_float_checkpoint_is_loaded_but_for_its_mtp_layer(release: str, model:
     assert {item.result for item in found.outcomes if not item.draft} == {Result.LOADED}
     assert {item.result for item in found.outcomes if item.draft} <= {Result.DROPPED}
     assert not found.partial
+
+
+@pytest.mark.parametrize("release", ["0.23.0", "0.30.0rc2"])
+def test_a_tensor_of_a_module_itself_goes_into_its_buffer(release: str) -> None:
+    found = loading(release, gemma4())
+    scalars = [item for item in found.outcomes if item.sample.name.endswith("layer_scalar")]
+    assert {item.result for item in scalars} == {Result.LOADED}
+    assert all(item.assumed for item in scalars)
+    assert {item.result for item in found.outcomes} == {Result.LOADED}
 
 
 @pytest.mark.parametrize("release", RELEASES)

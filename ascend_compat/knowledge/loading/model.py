@@ -42,7 +42,16 @@ class Model:
         for parent, name, leaf in skeleton.loose:
             buffer = Buffer(f"{parent.path}.{name}", (Unknown(leaf.at, f"shape of {name}"),))
             parent.parameters[name] = parameter_data(buffer, self.match.dtype)
+        for _, node in root.walk():
+            if node.leaf is None and node.path:
+                self._buffer(node)
         return root
+
+    def _buffer(self, node: Node) -> None:
+        """Buffers of a module, which no pack lists: what is stored for it that is neither a parameter nor a child."""
+        for name in self.stored.at(node.path, node.index, ()) - node.parameters.keys() - node.children.keys():
+            unknown = Unknown(self.tree.at or "", f"shape of {name}")
+            node.buffers[name] = parameter_data(Buffer(f"{node.path}.{name}", (unknown,), True), self.match.dtype)
 
     def _fill(self, node: Node, outcomes: Outcomes) -> None:
         leaf = node.leaf

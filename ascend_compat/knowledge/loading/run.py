@@ -107,7 +107,7 @@ class Run:
             self.out.stop = stop
         except RecursionError:
             self.out.stop = Undecided(self.tree.at or "", "loading nests too deeply")
-        self._read([view for _, view in root.named_parameters()])
+        self._read([view for _, view in (*root.named_parameters(), *root.named_buffers())])
         self.out.steps = self.machine.steps
         return self.out
 

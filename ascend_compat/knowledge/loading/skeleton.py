@@ -19,7 +19,8 @@ MISSING_LAYER = "PPMissingLayer"
 class Node:
     """One module of the model: its instance, its path, the index of its layer, and what hangs below it.
 
-    ``tree_path`` is where the module tree has a layer that the model wraps in another module.
+    ``tree_path`` is where the module tree has a layer that the model wraps in another module. ``buffers`` are assumed:
+    what the checkpoint has for a module itself, which only a loader that asks for buffers sees.
     """
 
     path: str
@@ -29,6 +30,7 @@ class Node:
     tree_path: str = ""
     children: dict[str, Node] = field(default_factory=dict)
     parameters: dict[str, View] = field(default_factory=dict)
+    buffers: dict[str, View] = field(default_factory=dict)
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, Node]]:
         """This module and all below it, with the path from here."""
@@ -40,6 +42,12 @@ class Node:
         """Parameters as torch names them."""
         for path, node in self.walk(prefix) if recurse else [(prefix, self)]:
             for name, view in node.parameters.items():
+                yield f"{path}.{name}" if path else name, view
+
+    def named_buffers(self) -> Iterator[tuple[str, View]]:
+        """Buffers as torch names them."""
+        for path, node in self.walk():
+            for name, view in node.buffers.items():
                 yield f"{path}.{name}" if path else name, view
 
 
@@ -211,7 +219,7 @@ def _methods(node: Node) -> dict[str, Native]:
         "named_parameters": parameters,
         "parameters": lambda args, kw, at: [view for _, view in node.named_parameters()] or [opaque(at)],
         "state_dict": lambda args, kw, at: dict(node.named_parameters()),
-        "named_buffers": lambda args, kw, at: [],
+        "named_buffers": lambda args, kw, at: list(node.named_buffers()),
         "buffers": lambda args, kw, at: [],
         "named_children": children,
         "children": lambda args, kw, at: [child for _, child in children(args, kw, at)],
