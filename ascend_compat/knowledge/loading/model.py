@@ -16,6 +16,9 @@ from ascend_compat.knowledge.matched import GroupOutcome, Match
 from ascend_compat.knowledge.modules import MOE, ModuleTree
 from ascend_compat.knowledge.replay import UNQUANTIZED
 
+#: What checkpoints and models call the text model, which holds its list of layers.
+TEXT = frozenset({"model", "language_model", "text_model", "transformer", "llm", "thinker", "backbone", "decoder"})
+
 
 class Model:
     """One architecture with empty parameters, and where a tensor of the checkpoint would belong in it."""
@@ -71,6 +74,9 @@ class Model:
             node.instance.names["weight_loader"] = loader
         made = parameters(self.pack, leaf, node.instance, node.path, group, names, self.match.dtype, self.sizes)
         node.parameters.update(made)
+        for name in names - made.keys() if node.several else ():
+            unknown = Unknown(leaf.at, f"which of several classes {path} is")
+            node.parameters[name] = parameter_data(Buffer(f"{node.path}.{name}", (unknown,), True), self.match.dtype)
 
     def place(self, item: Sample, name: str) -> tuple[bool, str | None]:
         """Whether the model has a module for a tensor, and which of its parameters waits for it, empty."""
@@ -83,9 +89,11 @@ class Model:
                 parameter = f"{EXPERT_HALVES[parts[-2]]}_{parameter}"
         else:
             node = self.leaves.get((item.index, parts[-3] if len(parts) > 2 else "", parts[-2] if parts[1:] else ""))
+            node = node if node is not None and _same_stack(node.path.split("."), parts, item.index) else None
         view = node.parameters.get(parameter) if node is not None else None
-        waiting = view is not None and view.buffer is not None and not view.buffer.written
-        return node is not None, view.buffer.parameter if waiting and view is not None and view.buffer else None
+        waiting = node is not None and not node.spare and view is not None and view.buffer is not None
+        empty = view.buffer if waiting and view is not None and view.buffer and not view.buffer.written else None
+        return node is not None, None if empty is None else empty.parameter
 
     def _indices(self) -> dict[str, list[int]]:
         """Indices of the layers that are built, by the name before them (``layers``, ``blocks``); all under ``""``."""
@@ -120,6 +128,16 @@ class Model:
             return hits, -len(own)
 
         return sorted(names, key=score, reverse=True)
+
+
+def _same_stack(own: list[str], stored: list[str], index: int | None) -> bool:
+    """Whether two names of modules lie in the same list of layers: a tower counts its layers as the text model does."""
+    number = str(index)
+    if index is None or number not in own or number not in stored:
+        return True
+    above, named = own[: max(own.index(number) - 1, 0)], stored[: max(stored.index(number) - 1, 0)]
+    one, other = (part[-1] if part else "model" for part in (above, named))
+    return one == other or {one, other} <= TEXT
 
 
 def _by_path(groups: list[GroupOutcome]) -> dict[str, list[GroupOutcome]]:

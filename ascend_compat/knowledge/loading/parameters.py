@@ -126,7 +126,9 @@ def _names(pack: Mapping[str, Any], leaf: Leaf, stored: set[str]) -> tuple[list[
             return [name for name in known if name != "bias" or bias], False
     entry = pack.get("layer_classes", {}).get(leaf.cls, {})
     if "at" in entry:
-        return [name for name in entry.get("parameters", ()) if name != "bias" or bias], False
+        own = [name for name in entry.get("parameters", ()) if name != "bias" or bias]
+        # A bias that the class does not have: a table of the release holds another class for this configuration.
+        return sorted({*own, *bias}), bool(bias) and "bias" not in own
     return sorted(stored), True
 
 

@@ -21,6 +21,7 @@ from ascend_compat.knowledge.loading.machine import Fate, LoadingMachine
 from ascend_compat.knowledge.loading.model import Model
 from ascend_compat.knowledge.loading.results import Loading, Outcome, Partial, Result
 from ascend_compat.knowledge.loading.samples import TORCH_DTYPES, Sample, samples
+from ascend_compat.knowledge.loading.skeleton import Node
 from ascend_compat.knowledge.loading.stand_ins import Buffer, View, stored
 from ascend_compat.knowledge.matched import Match
 from ascend_compat.knowledge.modules import ModuleTree
@@ -28,6 +29,12 @@ from ascend_compat.knowledge.modules import ModuleTree
 PATCHES = "vllm_ascend.patch"
 #: What checkpoints call the gate, down and up projection of an expert.
 NAMED, NUMBERED = ("gate_proj", "down_proj", "up_proj"), ("w1", "w2", "w3")
+#: The part of a model with a head that a pooling model stores.
+BODY = "model"
+#: How checkpoints call the gate of experts, alone or with the projection beside it.
+GATES = frozenset({"gate_proj", "w1", "gate_up_proj", "gate_and_up_projs", "linear_v", "w13"})
+#: Dtypes that hold one value an element.
+FLOATS = frozenset({"BF16", "F16", "F32"})
 #: Exceptions that the interpreter does not bring about itself by what it leaves out.
 OWN = frozenset({"KeyError", "ValueError", "AssertionError", "RuntimeError", "IndexError", "NotImplementedError"})
 
@@ -66,6 +73,14 @@ def _starts(pack: Mapping[str, Any], facts: CheckpointFacts, match: Match) -> bo
     return bool(pack.get("loaders")) and facts.has_weights and built
 
 
+def _plain(items: list[Sample], hidden: int) -> bool:
+    """Whether experts have a gate and take the model's own width: the sizes of others are not computed."""
+    experts = [item for item in items if "experts" in item.name.split(".")]
+    projections = {part for item in experts for part in item.name.split(".")[-2:]}
+    whole = [item.group for item in experts if item.group.parameter == "weight" and item.group.dtype in FLOATS]
+    return bool(projections & GATES) and (not whole or any(hidden in group.shape for group in whole))
+
+
 class Run:
     """One run of one architecture's loader on the tensors that stand for the checkpoint's."""
 
@@ -80,7 +95,7 @@ class Run:
         self.samples = samples(facts.tensors)
         self.mapper: Mapping[str, Any] = tree.attribute("hf_to_vllm_mapper") or {}
         moe, hidden = profile.moe, profile.hidden_size
-        sizes = (moe.routed, hidden, moe.intermediate_size) if moe and hidden else None
+        sizes = (moe.routed, hidden, moe.intermediate_size) if moe and hidden and _plain(self.samples, hidden) else None
         self.model = Model(pack, self.machine, tree, match, self.samples, self.mapper, sizes)
         strict = pack["loaders"].get("strict") if match.startup.method is None else None
         self.out = Loading(architecture, strict=strict)
@@ -95,7 +110,8 @@ class Run:
         root = self.model.build()
         construct(self.machine, root, given)
         fed = [s for s in self.samples if only is None or s.name in only]
-        weights = [(s.name, stored(s.name, s.group.shape, TORCH_DTYPES.get(s.group.dtype) or "")) for s in fed]
+        prefix = self._prefix(root)
+        weights = [(prefix + s.name, stored(s.name, s.group.shape, TORCH_DTYPES.get(s.group.dtype) or "")) for s in fed]
         try:
             method = self.machine.find_attribute(root.instance, "load_weights", "")
             if not isinstance(method, Bound):
@@ -110,6 +126,19 @@ class Run:
         self._read([view for _, view in (*root.named_parameters(), *root.named_buffers())])
         self.out.steps = self.machine.steps
         return self.out
+
+    def _prefix(self, root: Node) -> str:
+        """What stands before the names of a body that is stored alone, as embedding models are.
+
+        Source: V 0.9.2 and 0.18.0 model_executor/models/adapters.py, ``load_weights`` of the adapter, which classes
+        that are made for pooling do without.
+        """
+        if self.pack["architectures"].get(self.out.architecture, {}).get("kind") == "pooling":
+            return ""
+        firsts = {sample.name.partition(".")[0] for sample in self.samples}
+        body = root.children.get(BODY)
+        inner = {*body.children, *body.parameters} if body else set()
+        return f"{BODY}." if firsts <= inner and not firsts & {*root.children, *root.parameters} else ""
 
     def _launch(self, given: Given) -> None:
         """What code reads of the launch wherever it stands."""
@@ -160,7 +189,14 @@ class Run:
         fate = self.machine.fates.of.get(item.name) or Fate()
         draft = self._draft(item)
         error = fate.error
-        if error is not None and (error.kind in OWN or "has no attribute 'w" in error.message):
+        name = mapped(item.name, self.mapper) or item.name
+        known, left = self.model.place(item, name)
+        # Of a module that was not followed nobody knows what it would take; those of the top are.
+        if (
+            error is not None
+            and (known or name.count(".") < 2)
+            and (error.kind in OWN or "has no attribute 'w" in error.message)
+        ):
             return Outcome(item, Result.RAISES, (), error.at, error.kind, error.message, draft=draft)
         if buffers and error is None:
             names = tuple(sorted({b.parameter for b in buffers}))
@@ -173,7 +209,6 @@ class Run:
             at, reason = error.at, str(error)
         if at is not None:
             return Outcome(item, Result.UNKNOWN, (), at, message=reason, draft=draft)
-        known, left = self.model.place(item, mapped(item.name, self.mapper) or item.name)
         return Outcome(
             item, Result.DROPPED, (), fate.left_at or self.tree.at, warned=fate.warned, left=left, known=known,
             draft=draft,

@@ -20,7 +20,8 @@ class Node:
     """One module of the model: its instance, its path, the index of its layer, and what hangs below it.
 
     ``tree_path`` is where the module tree has a layer that the model wraps in another module. ``buffers`` are assumed:
-    what the checkpoint has for a module itself, which only a loader that asks for buffers sees.
+    what the checkpoint has for a module itself, which only a loader that asks for buffers sees. A module is ``spare``
+    when it is of a class that another one was chosen for, and of ``several`` classes where the configuration picks one.
     """
 
     path: str
@@ -28,6 +29,8 @@ class Node:
     index: int | None = None
     leaf: Leaf | None = None
     tree_path: str = ""
+    spare: bool = False
+    several: bool = False
     children: dict[str, Node] = field(default_factory=dict)
     parameters: dict[str, View] = field(default_factory=dict)
     buffers: dict[str, View] = field(default_factory=dict)
@@ -64,6 +67,8 @@ class Skeleton:
         layers = tree.pack.get("layer_classes", {})
         self.outer = {e["layer"]: tuple(e["outer"]) for e in layers.values() if "outer" in e}
         self.loose: list[tuple[Node, str, Leaf]] = []
+        #: Paths where one of several classes was chosen, and its name.
+        self.chosen: dict[str, str] = {}
 
     def build(self, choose: Any) -> Node:
         """Create all nodes; ``choose(template, names, index)`` says which of several classes a layer is of."""
@@ -73,12 +78,14 @@ class Skeleton:
                     names = choose(template, self.tree.models[template], index)
                     cls = self._class(names)
                     if cls is not None:
+                        if len(names) > 1:
+                            self.chosen[path] = cls.name
                         node = self._at(path, index)
                         node.instance.cls = cls
                         node.instance.label = cls.name
         for template, leaves in self.tree.leaves.items():
             for path, index in self._concrete(template):
-                self._leaf(path, index, leaves[0])
+                self._leaf(path, index, leaves[0], len(leaves) > 1)
         for template in (*self.tree.dynamic, *self._hollow()):
             for path, index in self._concrete(template):
                 node = self._at(path, index)
@@ -96,7 +103,7 @@ class Skeleton:
             if alone and cls is not None and not _has(cls, "load_weights"):
                 yield template
 
-    def _leaf(self, path: str, index: int | None, leaf: Leaf) -> None:
+    def _leaf(self, path: str, index: int | None, leaf: Leaf, several: bool) -> None:
         if leaf.cls.endswith(".Parameter"):
             parent, _, name = path.rpartition(".")
             self.loose.append((self._at(parent, index) if parent else self.root, name, leaf))
@@ -106,7 +113,9 @@ class Skeleton:
             around = self._at(path, index)
             around.instance.cls = class_of(self.machine, outer, ())
         node = self._at(f"{path}.{attr}" if outer else path, index)
-        node.leaf, node.tree_path = leaf, path
+        node.leaf, node.tree_path, node.several = leaf, path, several
+        chain = {name for name, _ in leaf.chain}
+        node.spare = any(path.startswith(f"{above}.") and name not in chain for above, name in self.chosen.items())
         node.instance.cls = class_of(self.machine, leaf.cls, leaf.lineage)
         node.instance.label = node.instance.cls.name
         self.leaves.append(node)
