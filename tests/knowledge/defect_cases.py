@@ -59,11 +59,15 @@ class Ask:
     pack: dict[str, Any] = field(default_factory=dict)
     tensors: tuple[TensorGroup, ...] = ()
     leaves: tuple[Leaf, ...] = ()
+    classes: tuple[str, ...] = ()
+    rotated: int | None = None
+    rope: tuple[tuple[str, str], ...] = ()
 
     def facts(self) -> Facts:
         """The facts of the question."""
         tree = ModuleTree({}, "")
         tree.leaves.update({leaf.path: [leaf] for leaf in self.leaves})
+        tree.opened.update(self.classes)
         startup = Startup("ascend" if self.method == "modelslim" else self.method)
         asked = (("o_proj", LINEAR, self.linear), ("experts", MOE, self.moe))
         groups = [_group(name, cls, scheme) for name, cls, scheme in asked if scheme]
@@ -100,6 +104,8 @@ class Ask:
             MtpProfile(1, (1,), "mtp.layers.*", 3, 10) if self.float_mtp else None,
             QuantProfile(self.method, None, (quantized,) if self.method else (), (), self.kv_cache),
             (VisionProfile("vision", "model.visual", 2, 8, 2, 10, "BF16"),) if self.tower else (),
+            rope=self.rope,
+            rotary_dim=self.rotated,
             findings=(note,) if self.float_mtp else (),
         )  # fmt: skip
 
