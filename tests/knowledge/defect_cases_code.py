@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from defect_cases import Ask, additional, flags
 
+from ascend_compat.core.target import LaunchProfile
+
 GLM4 = Ask(release="0.9.2rc1", vllm="0.9.2", classes=("~glm4:Glm4Attention",), rotated=64)
 CHATGLM = Ask(
     release="0.12.0rc1", vllm="0.12.0", classes=("~chatglm:GLMAttention",), rotated=128,
@@ -20,6 +22,7 @@ OCR = Ask(
     classes=("~deepencoder2:CustomQwen2Decoder",),
 )  # fmt: skip
 CHIP = Ask(release="0.9.2rc1", vllm="0.9.2", soc="310P", experts=128)
+LARGE = Ask(release="0.23.0", vllm="0.23.0", head_dim=512)
 POOLED = Ask(release="0.18.0", soc="310P", launch=flags(runner="pooling"))
 
 CASES: dict[str, tuple[Ask, Ask]] = {
@@ -29,6 +32,8 @@ CASES: dict[str, tuple[Ask, Ask]] = {
     "custom-routing-keyword": (LLAMA4, LLAMA4.but(classes=("~qwen3_moe:Qwen3MoeSparseMoeBlock",))),
     "pure-mamba-cache": (MAMBA, MAMBA.but(attention=("gqa", "mamba"))),
     "qwen2-encoder-attention-type": (OCR, OCR.but(release="0.18.0", vllm="0.18.0")),
+    "head-512-unserved": (LARGE.but(release="0.22.1rc1"), LARGE.but(release="0.22.1rc1", head_dim=256)),
+    "head-512-graphs": (LARGE, LARGE.but(launch=LaunchProfile(enforce_eager=True))),
     "310p-experts": (CHIP, CHIP.but(release="0.15.0rc1", vllm="0.15.0")),
     "310p-pooling": (POOLED, POOLED.but(release="0.22.1rc1", vllm="0.22.1")),
 }
@@ -52,6 +57,7 @@ MORE: dict[str, tuple[str, Ask, bool | None]] = {
     "A5 does not use the operator in 0.17": (
         "mrope-pairs-as-halves", SECTIONS.but(release="0.17.0rc1", vllm="0.17.0", soc="A5"), False,
     ),
+    "0.24.0rc1 replays what it captured": ("head-512-graphs", LARGE.but(release="0.24.0rc1"), False),
     "0.23.0 calls the function as vLLM does": ("custom-routing-keyword", LLAMA4.but(release="0.23.0"), False),
     "0.9.1 does so as well": ("custom-routing-keyword", LLAMA4.but(release="0.9.1"), False),
     "a dense model of the family routes nothing": ("custom-routing-keyword", LLAMA4.but(experts=None), False),
