@@ -182,8 +182,6 @@ CASES: dict[str, tuple[Ask, Ask]] = {
         Ask(release="0.20.2rc1", attention=("encoder-only",)),
         Ask(release="0.18.0", attention=("encoder-only",)),
     ),
-    "fia-head-dim-256": (Ask(release="0.19.1rc1", head_dim=256), Ask(release="0.18.0", head_dim=256)),
-    "fia-unusual-head-dim": (Ask(head_dim=80), Ask(head_dim=256)),
     "dcp-query-head-count": (
         Ask(release="0.23.0", heads=96, layout=(16, 1, 1, False), launch=flags(decode_context_parallel_size="2")),
         Ask(release="0.23.0", heads=64, layout=(16, 1, 1, False), launch=flags(decode_context_parallel_size="2")),
@@ -273,10 +271,6 @@ CASES: dict[str, tuple[Ask, Ask]] = {
         SLIM.but(release="0.16.0rc1", kv_cache="C8"),
         SLIM.but(release="0.16.0rc1", kv_cache="C8", launch=flags(kv_transfer_config="{}")),
     ),
-    "jina-vl-weights": (
-        Ask(release="0.20.2rc1", architecture="JinaVLForRanking"),
-        Ask(release="0.18.0", architecture="JinaVLForRanking"),
-    ),
     "deepseek-v4-pd-without-mtp": (
         V4.but(release="0.20.2rc1", soc="A3", launch=flags(kv_transfer_config="{}")),
         V4.but(release="0.20.2rc1", soc="A3", launch=mtp(flags={"--kv-transfer-config": "{}"})),
@@ -285,10 +279,6 @@ CASES: dict[str, tuple[Ask, Ask]] = {
     "deepseek-v4-a5-pipeline": (
         V4.but(release="0.20.2rc1", soc="A5", layout=PIPELINE),
         V4.but(release="0.20.2rc1", soc="A5"),
-    ),
-    "310p-atb-warm-up": (
-        Ask(release="0.11.0rc3", vllm="0.11.0", soc="310P"),
-        Ask(release="0.14.0rc1", vllm="0.14.1", soc="310P"),
     ),
     "launch-blocking-with-graphs": (
         Ask(launch=environment(ASCEND_LAUNCH_BLOCKING="1")),

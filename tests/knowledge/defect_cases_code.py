@@ -34,6 +34,16 @@ CASES: dict[str, tuple[Ask, Ask]] = {
     "qwen2-encoder-attention-type": (OCR, OCR.but(release="0.18.0", vllm="0.18.0")),
     "head-512-unserved": (LARGE.but(release="0.22.1rc1"), LARGE.but(release="0.22.1rc1", head_dim=256)),
     "head-512-graphs": (LARGE, LARGE.but(launch=LaunchProfile(enforce_eager=True))),
+    "fia-head-dim-256": (Ask(release="0.19.1rc1", head_dim=256), Ask(release="0.18.0", head_dim=256)),
+    "fia-unusual-head-dim": (Ask(head_dim=80), Ask(head_dim=256)),
+    "310p-atb-warm-up": (
+        Ask(release="0.11.0rc3", vllm="0.11.0", soc="310P"),
+        Ask(release="0.14.0rc1", vllm="0.14.1", soc="310P"),
+    ),
+    "jina-vl-weights": (
+        Ask(release="0.20.2rc1", architecture="JinaVLForRanking"),
+        Ask(release="0.18.0", architecture="JinaVLForRanking"),
+    ),
     "310p-experts": (CHIP, CHIP.but(release="0.15.0rc1", vllm="0.15.0")),
     "310p-pooling": (POOLED, POOLED.but(release="0.22.1rc1", vllm="0.22.1")),
 }
