@@ -51,6 +51,7 @@ def layer_kinds(view: ConfigView, tensors: tuple[TensorGroup, ...], layers: int)
         lambda: _compressed(view, layers),
         lambda: _blocks(view, layers, full),
         lambda: _delta(view, layers, full),
+        lambda: _states(view, layers),
         lambda: _stored(tensors, layers, full),
         lambda: _interval(view, layers, full),
         lambda: _switched(view, layers, full),
@@ -169,6 +170,15 @@ def _delta(view: ConfigView, layers: int, full: AttentionKind) -> Kinds | None:
     section = view.section("linear_attn_config")
     delta = {n for n in section.items("kda_layers") if isinstance(n, int)} if section else set()
     return [AttentionKind.KDA if layer + 1 in delta else full for layer in range(layers)] if delta else None
+
+
+def _states(view: ConfigView, layers: int) -> Kinds | None:
+    """Mamba alone: a state and its convolution, and no attention heads; Mamba-2 calls its own heads num_heads.
+
+    Source: transformers MambaConfig, Mamba2Config and FalconMambaConfig.
+    """
+    alone = view.size("state_size") and view.size("conv_kernel") and not view.size("num_attention_heads")
+    return [AttentionKind.MAMBA] * layers if alone else None
 
 
 def _stored(tensors: tuple[TensorGroup, ...], layers: int, full: AttentionKind) -> Kinds | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ascend_compat.core.class_names import full
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.plan import Layout
 from ascend_compat.core.profile import AttentionKind, ModelProfile
@@ -21,6 +22,7 @@ from ascend_compat.knowledge.modules import MOE
 from ascend_compat.knowledge.single_lines import single_lines
 
 _SOFTMAX = (AttentionKind.GQA, AttentionKind.MHA, AttentionKind.MQA, AttentionKind.SLIDING, AttentionKind.ENCODER)
+_ROTATED = (AttentionKind.GQA, AttentionKind.MHA, AttentionKind.MQA)
 _RECURRENT = (AttentionKind.GDN, AttentionKind.MAMBA)
 _FLOATS = ("BF16", "F16")
 _OFF = ("", "0", "false", "False")
@@ -52,11 +54,21 @@ class Facts:
         if name.startswith("pack."):
             section = self.pack.get(name.removeprefix("pack."))
             return tuple(section) if isinstance(section, Mapping) else None
+        if name == "model.class":
+            return self._classes
         return self._fixed.get(name)
 
     @cached_property
     def _fixed(self) -> dict[str, Fact]:
         return {**self._model, **self._quantization, **self._dispatch, **self._target, **self._launch}
+
+    @cached_property
+    def _classes(self) -> Fact:
+        """The classes the release makes the model of and what they extend; a nested model may be left open."""
+        tree = self.match.tree
+        built = _unique(name for cls in sorted(tree.opened) if cls for name in (cls, *tree.bases(cls)))
+        open_part: tuple[None, ...] = (None,) if tree.dynamic or not built else ()
+        return (*_unique(_class_name(name) for name in built), *open_part)
 
     @property
     def _model(self) -> dict[str, Fact]:
@@ -76,6 +88,7 @@ class Facts:
             "attention.kind": kinds or None,
             "attention.head_dim": _unique(group.head_dim for group in softmax) if kinds else None,
             "attention.heads_per_rank": _unique(n // tp if n else None for n in heads) if tp and kinds else None,
+            **_rotation(profile),
             "moe": (profile.moe is not None,),
             "moe.experts": (profile.moe.routed,) if profile.moe else (),
             "mtp": (profile.mtp is not None and profile.mtp.present,) if self._known else None,
@@ -135,7 +148,8 @@ class Facts:
 
     @property
     def _target(self) -> dict[str, Fact]:
-        return {"target.vllm": _one(self.target.vllm), "target.cann": _one(self.target.cann)}
+        target = self.target
+        return {"target.vllm": _one(target.vllm), "target.cann": _one(target.cann), "target.soc": (target.soc.name,)}
 
     @property
     def _launch(self) -> dict[str, Fact]:
@@ -154,6 +168,20 @@ class Facts:
             "launch.environment": tuple(_variables(launch.environment or {})),
             "launch.flag": tuple(_flags({**_sizes(launch), **(launch.flags or {})})),
         }
+
+
+def _class_name(name: str) -> str:
+    """``glm4:Glm4Attention`` of a class: the last name of its module and its own."""
+    module, _, cls = full(name).partition(":")
+    return f"{_leaf(module)}:{cls}"
+
+
+def _rotation(profile: ModelProfile) -> dict[str, Fact]:
+    """What of a head is rotated: its share of the full-attention layers, and the sections of multimodal positions."""
+    sizes = [group.head_dim for group in profile.attention if group.kind in _ROTATED and group.head_dim]
+    share = profile.rotary_dim / sizes[0] if profile.rotary_dim is not None and sizes else None
+    sections = dict(profile.rope).get("mrope_section")
+    return {"rotation.share": (share,), "rotation.sections": (sections,) if sections else ()}
 
 
 def _leaf(path: str) -> str:

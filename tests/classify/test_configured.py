@@ -220,6 +220,18 @@ def test_delta_layers_are_not_taken_for_mamba_by_their_state_tensors() -> None:
     assert kinds == {"kda": (0,), "mla": (1,)}
 
 
+def test_a_state_without_attention_heads_is_mamba_alone() -> None:
+    config = {
+        "model_type": "mamba2", "architectures": ["Mamba2ForCausalLM"], "hidden_size": 64, "vocab_size": 32,
+        "num_hidden_layers": 2, "num_heads": 8, "head_dim": 16, "state_size": 16, "conv_kernel": 4,
+    }  # fmt: skip
+    (group,) = classify(CheckpointFacts("", "", None, config, ("config.json",), (), False)).attention
+    assert (group.kind.value, group.layers) == ("mamba", (0, 1))
+    beside = {**config, "num_attention_heads": 8}
+    (group,) = classify(CheckpointFacts("", "", None, beside, ("config.json",), (), False)).attention
+    assert group.kind.value == "mha"
+
+
 def test_latents_that_are_expanded_before_the_cache_are_heads_of_their_own() -> None:
     config = {
         "model_type": "minicpm3", "architectures": ["MiniCPM3ForCausalLM"], "dtype": "bfloat16", "hidden_size": 2560,

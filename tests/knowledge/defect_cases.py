@@ -59,11 +59,15 @@ class Ask:
     pack: dict[str, Any] = field(default_factory=dict)
     tensors: tuple[TensorGroup, ...] = ()
     leaves: tuple[Leaf, ...] = ()
+    classes: tuple[str, ...] = ()
+    rotated: int | None = None
+    rope: tuple[tuple[str, str], ...] = ()
 
     def facts(self) -> Facts:
         """The facts of the question."""
         tree = ModuleTree({}, "")
         tree.leaves.update({leaf.path: [leaf] for leaf in self.leaves})
+        tree.opened.update(self.classes)
         startup = Startup("ascend" if self.method == "modelslim" else self.method)
         asked = (("o_proj", LINEAR, self.linear), ("experts", MOE, self.moe))
         groups = [_group(name, cls, scheme) for name, cls, scheme in asked if scheme]
@@ -100,6 +104,8 @@ class Ask:
             MtpProfile(1, (1,), "mtp.layers.*", 3, 10) if self.float_mtp else None,
             QuantProfile(self.method, None, (quantized,) if self.method else (), (), self.kv_cache),
             (VisionProfile("vision", "model.visual", 2, 8, 2, 10, "BF16"),) if self.tower else (),
+            rope=self.rope,
+            rotary_dim=self.rotated,
             findings=(note,) if self.float_mtp else (),
         )  # fmt: skip
 
@@ -180,8 +186,6 @@ CASES: dict[str, tuple[Ask, Ask]] = {
         Ask(release="0.20.2rc1", attention=("encoder-only",)),
         Ask(release="0.18.0", attention=("encoder-only",)),
     ),
-    "fia-head-dim-256": (Ask(release="0.19.1rc1", head_dim=256), Ask(release="0.18.0", head_dim=256)),
-    "fia-unusual-head-dim": (Ask(head_dim=80), Ask(head_dim=256)),
     "dcp-query-head-count": (
         Ask(release="0.23.0", heads=96, layout=(16, 1, 1, False), launch=flags(decode_context_parallel_size="2")),
         Ask(release="0.23.0", heads=64, layout=(16, 1, 1, False), launch=flags(decode_context_parallel_size="2")),
@@ -271,10 +275,6 @@ CASES: dict[str, tuple[Ask, Ask]] = {
         SLIM.but(release="0.16.0rc1", kv_cache="C8"),
         SLIM.but(release="0.16.0rc1", kv_cache="C8", launch=flags(kv_transfer_config="{}")),
     ),
-    "jina-vl-weights": (
-        Ask(release="0.20.2rc1", architecture="JinaVLForRanking"),
-        Ask(release="0.18.0", architecture="JinaVLForRanking"),
-    ),
     "deepseek-v4-pd-without-mtp": (
         V4.but(release="0.20.2rc1", soc="A3", launch=flags(kv_transfer_config="{}")),
         V4.but(release="0.20.2rc1", soc="A3", launch=mtp(flags={"--kv-transfer-config": "{}"})),
@@ -283,10 +283,6 @@ CASES: dict[str, tuple[Ask, Ask]] = {
     "deepseek-v4-a5-pipeline": (
         V4.but(release="0.20.2rc1", soc="A5", layout=PIPELINE),
         V4.but(release="0.20.2rc1", soc="A5"),
-    ),
-    "310p-atb-warm-up": (
-        Ask(release="0.11.0rc3", vllm="0.11.0", soc="310P"),
-        Ask(release="0.14.0rc1", vllm="0.14.1", soc="310P"),
     ),
     "launch-blocking-with-graphs": (
         Ask(launch=environment(ASCEND_LAUNCH_BLOCKING="1")),

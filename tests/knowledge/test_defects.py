@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from defect_cases import CASES as PLAIN
 from defect_cases import MINIMAX, MLA, MXFP, W8A8SC, Ask
+from defect_cases_code import CASES as CODE
+from defect_cases_code import MORE
 from defect_cases_launch import CASES as LAUNCHED
 
 from ascend_compat.core.facts import TensorGroup
@@ -22,7 +24,7 @@ DIRECTORY = Path(__file__).parents[2] / "rules"
 RULES = Rules(DIRECTORY)
 DEFECTS = {defect.id: defect for defect in RULES.defects.defect}
 TEXT = (DIRECTORY / "curated" / "defects.toml").read_text(encoding="utf-8").splitlines()
-CASES = {**PLAIN, **LAUNCHED}
+CASES = {**PLAIN, **LAUNCHED, **CODE}
 
 
 def found(ask: Ask, name: str) -> list[str]:
@@ -42,6 +44,12 @@ def test_an_entry_hits_its_question(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_an_entry_leaves_a_like_question_alone(name: str) -> None:
     assert holds(DEFECTS[name], CASES[name][1].facts()) is False
+
+
+@pytest.mark.parametrize("what", MORE)
+def test_what_decides_an_entry(what: str) -> None:
+    name, ask, answer = MORE[what]
+    assert holds(DEFECTS[name], ask.facts()) is answer
 
 
 @pytest.mark.parametrize("name", CASES)
