@@ -15,7 +15,7 @@ SECTIONS = Ask(
     release="0.23.0", vllm="0.23.0", classes=("~glm4:Glm4Attention",), rope=(("mrope_section", "[16, 24, 24]"),)
 )
 LLAMA4 = Ask(release="0.18.0", experts=16, classes=("~llama4:Llama4MoE",))
-SHARING = Ask(release="0.26.0rc1", vllm="0.26.0", config={"text_config": {"num_kv_shared_layers": 18}})
+SHARING = Ask(release="0.23.0", vllm="0.23.0", config={"text_config": {"num_kv_shared_layers": 18}})
 MAMBA = Ask(release="0.18.0", attention=("mamba",))
 OCR = Ask(
     release="0.22.1rc1", vllm="0.22.1", architecture="DeepseekOCR2ForCausalLM",
