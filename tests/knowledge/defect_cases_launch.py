@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from defect_cases import HYBRID, LINEAR, PIPELINE, SLIM, Ask, flags, mtp
+import pytest
+from defect_cases import HYBRID, LINEAR, PIPELINE, SLIM, Ask, additional, environment, flags, mtp
 
 from ascend_compat.core.facts import TensorGroup
 from ascend_compat.core.target import LaunchProfile
@@ -23,8 +24,24 @@ NARROW = Ask(
     layout=(4, 1, 1, False), launch=LORA,
 )  # fmt: skip
 STATIC = SLIM.but(release="0.11.0rc1", vllm="0.11.0", declared="W8A8", linear="W8A8", launch=flags(enable_lora=""))
+SEQUENCE = environment(VLLM_ASCEND_ENABLE_FLASHCOMM1="1")
+VISION = Ask(
+    release="0.12.0rc1", architecture="Qwen3VLForConditionalGeneration", config={"vision_config": {"depth": 2}},
+    layout=(2, 1, 1, False), launch=SEQUENCE,
+)  # fmt: skip
+OMNI = VISION.but(release="0.13.0", config={"thinker_config": {"a": 1}})
+DEEPSEEK = Ask(release="0.9.1rc1", model_type="deepseek_v3", attention=("mla",), heads=128, layout=(16, 1, 1, False))
+TORCHAIR_GRAPHS = additional(torchair_graph_config={"enabled": True})
 
 CASES: dict[str, tuple[Ask, Ask]] = {
+    "flashcomm-vl-by-name": (VISION, VISION.but(launch=environment(VLLM_ASCEND_ENABLE_FLASHCOMM1="0"))),
+    "flashcomm-vl-by-config": (VISION.but(release="0.13.0rc1"), VISION.but(release="0.13.0rc2")),
+    "flashcomm-omni": (OMNI, VISION.but(release="0.13.0")),
+    "aclgraph-deepseek": (DEEPSEEK, DEEPSEEK.but(launch=TORCHAIR_GRAPHS)),
+    "torchair-mla-heads": (
+        DEEPSEEK.but(heads=16, layout=(1, 1, 1, False), launch=TORCHAIR_GRAPHS),
+        DEEPSEEK.but(layout=(4, 1, 1, False), launch=TORCHAIR_GRAPHS),
+    ),
     "encoder-attention-refused": (ENCODER, ENCODER.but(release="0.11.0rc1", vllm="0.11.0")),
     "pooling-prefix-caching": (
         POOLING,
@@ -46,3 +63,15 @@ CASES: dict[str, tuple[Ask, Ask]] = {
         Ask(release="0.21.0rc1", vllm="0.21.0", soc="310P", launch=mtp(enforce_eager=True)),
     ),
 }
+
+_OPEN = [
+    ("flashcomm-vl-by-name", VISION.but(release="0.11.0rc1")),
+    ("flashcomm-vl-by-name", VISION.but(architecture="LlavaForConditionalGeneration")),
+    ("flashcomm-vl-by-config", VISION.but(release="0.18.0")),
+    ("aclgraph-deepseek", DEEPSEEK.but(release="0.11.0rc0")),
+    ("aclgraph-deepseek", DEEPSEEK.but(launch=LaunchProfile(enforce_eager=True))),
+    ("aclgraph-deepseek", DEEPSEEK.but(launch=environment(VLLM_USE_V1="0"))),
+    ("torchair-mla-heads", DEEPSEEK.but(launch=TORCHAIR_GRAPHS, release="0.9.1")),
+]
+#: Questions beside a refused one that the entry leaves alone as well: the next release, another way to launch.
+BESIDE = [pytest.param(name, ask, id=f"{name}-{number}") for number, (name, ask) in enumerate(_OPEN)]

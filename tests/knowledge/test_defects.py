@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from defect_cases import CASES as PLAIN
 from defect_cases import MINIMAX, MLA, MXFP, W8A8SC, Ask
+from defect_cases_launch import BESIDE
 from defect_cases_launch import CASES as LAUNCHED
 
 from ascend_compat.core.facts import TensorGroup
@@ -42,6 +43,11 @@ def test_an_entry_hits_its_question(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_an_entry_leaves_a_like_question_alone(name: str) -> None:
     assert holds(DEFECTS[name], CASES[name][1].facts()) is False
+
+
+@pytest.mark.parametrize(("name", "ask"), BESIDE)
+def test_an_entry_leaves_what_is_beside_it_alone(name: str, ask: Ask) -> None:
+    assert holds(DEFECTS[name], ask.facts()) is False
 
 
 @pytest.mark.parametrize("name", CASES)
