@@ -30,10 +30,24 @@ VISION = Ask(
     layout=(2, 1, 1, False), launch=SEQUENCE,
 )  # fmt: skip
 OMNI = VISION.but(release="0.13.0", config={"thinker_config": {"a": 1}})
-DEEPSEEK = Ask(release="0.9.1rc1", model_type="deepseek_v3", attention=("mla",), heads=128, layout=(16, 1, 1, False))
+DEEPSEEK = Ask(
+    release="0.9.2rc1", vllm="0.9.2", model_type="deepseek_v3", attention=("mla",), heads=128, layout=(16, 1, 1, False),
+)  # fmt: skip
+FIRST = DEEPSEEK.but(release="0.9.1rc1", vllm="0.9.1")  # takes the V1 engine where it is asked for
+V1 = {"VLLM_USE_V1": "1"}
 TORCHAIR_GRAPHS = additional(torchair_graph_config={"enabled": True})
+WHISPER = Ask(
+    release="0.10.0rc1", vllm="0.10.0", architecture="WhisperForConditionalGeneration", model_type="whisper",
+    config={"is_encoder_decoder": True},
+)  # fmt: skip
 
 CASES: dict[str, tuple[Ask, Ask]] = {
+    "encoder-decoder-on-cuda-runner": (
+        Ask(release="0.9.2rc1", vllm="0.9.2", model_type="mllama"),
+        Ask(release="0.9.2rc1", vllm="0.9.2", config={"is_encoder_decoder": False}),
+    ),
+    "v0-only-class": (WHISPER, WHISPER.but(release="0.10.2rc1", vllm="0.10.2")),
+    "cross-attention-refused": (WHISPER.but(release="0.13.0rc1", vllm="0.13.0"), WHISPER.but(release="0.13.0rc2")),
     "flashcomm-vl-by-name": (VISION, VISION.but(launch=environment(VLLM_ASCEND_ENABLE_FLASHCOMM1="0"))),
     "flashcomm-vl-by-config": (VISION.but(release="0.13.0rc1"), VISION.but(release="0.13.0rc2")),
     "flashcomm-omni": (OMNI, VISION.but(release="0.13.0")),
@@ -41,6 +55,10 @@ CASES: dict[str, tuple[Ask, Ask]] = {
     "torchair-mla-heads": (
         DEEPSEEK.but(heads=16, layout=(1, 1, 1, False), launch=TORCHAIR_GRAPHS),
         DEEPSEEK.but(layout=(4, 1, 1, False), launch=TORCHAIR_GRAPHS),
+    ),
+    "torchair-without-v1": (
+        FIRST.but(launch=TORCHAIR_GRAPHS),
+        FIRST.but(launch=replace(TORCHAIR_GRAPHS, environment=V1)),
     ),
     "encoder-attention-refused": (ENCODER, ENCODER.but(release="0.11.0rc1", vllm="0.11.0")),
     "pooling-prefix-caching": (
@@ -65,13 +83,18 @@ CASES: dict[str, tuple[Ask, Ask]] = {
 }
 
 _OPEN = [
+    ("encoder-decoder-on-cuda-runner", WHISPER),
+    ("v0-only-class", WHISPER.but(architecture="Qwen3ForCausalLM")),
+    ("cross-attention-refused", Ask(release="0.13.0rc1")),
     ("flashcomm-vl-by-name", VISION.but(release="0.11.0rc1")),
     ("flashcomm-vl-by-name", VISION.but(architecture="LlavaForConditionalGeneration")),
     ("flashcomm-vl-by-config", VISION.but(release="0.18.0")),
-    ("aclgraph-deepseek", DEEPSEEK.but(release="0.11.0rc0")),
+    ("aclgraph-deepseek", DEEPSEEK.but(release="0.11.0rc0", vllm="0.10.2")),
+    ("aclgraph-deepseek", FIRST),
     ("aclgraph-deepseek", DEEPSEEK.but(launch=LaunchProfile(enforce_eager=True))),
     ("aclgraph-deepseek", DEEPSEEK.but(launch=environment(VLLM_USE_V1="0"))),
-    ("torchair-mla-heads", DEEPSEEK.but(launch=TORCHAIR_GRAPHS, release="0.9.1")),
+    ("torchair-mla-heads", FIRST.but(launch=replace(TORCHAIR_GRAPHS, environment=V1), release="0.9.1")),
+    ("torchair-without-v1", DEEPSEEK.but(launch=TORCHAIR_GRAPHS)),
 ]
 #: Questions beside a refused one that the entry leaves alone as well: the next release, another way to launch.
 BESIDE = [pytest.param(name, ask, id=f"{name}-{number}") for number, (name, ask) in enumerate(_OPEN)]
