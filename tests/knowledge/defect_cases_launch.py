@@ -40,8 +40,11 @@ WHISPER = Ask(
     release="0.10.0rc1", vllm="0.10.0", architecture="WhisperForConditionalGeneration", model_type="whisper",
     config={"is_encoder_decoder": True},
 )  # fmt: skip
+EMBEDS = Ask(release="0.11.0rc1", vllm="0.11.0", launch=flags(enable_prompt_embeds=""))
 
 CASES: dict[str, tuple[Ask, Ask]] = {
+    "prompt-embeds-not-read": (EMBEDS, EMBEDS.but(release="0.12.0rc1", vllm="0.12.0")),
+    "v0-only-option": (EMBEDS.but(release="0.10.2rc1", vllm="0.10.2"), EMBEDS),
     "encoder-decoder-on-cuda-runner": (
         Ask(release="0.9.2rc1", vllm="0.9.2", model_type="mllama"),
         Ask(release="0.9.2rc1", vllm="0.9.2", config={"is_encoder_decoder": False}),
@@ -83,6 +86,9 @@ CASES: dict[str, tuple[Ask, Ask]] = {
 }
 
 _OPEN = [
+    ("prompt-embeds-not-read", EMBEDS.but(launch=LaunchProfile())),
+    ("v0-only-option", EMBEDS.but(launch=environment(VLLM_USE_V1="1"))),
+    ("v0-only-option", EMBEDS.but(release="0.12.0rc1", vllm="0.12.0", launch=environment(VLLM_USE_V1="0"))),
     ("encoder-decoder-on-cuda-runner", WHISPER),
     ("v0-only-class", WHISPER.but(architecture="Qwen3ForCausalLM")),
     ("cross-attention-refused", Ask(release="0.13.0rc1")),
