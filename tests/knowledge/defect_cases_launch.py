@@ -41,8 +41,22 @@ WHISPER = Ask(
     config={"is_encoder_decoder": True},
 )  # fmt: skip
 EMBEDS = Ask(release="0.11.0rc1", vllm="0.11.0", launch=flags(enable_prompt_embeds=""))
+VL_DRAFT = Ask(
+    release="0.18.0rc1", experts=256, layout=(4, 1, 1, True), config={"vision_config": {"depth": 2}},
+    launch=mtp(environment={"VLLM_ASCEND_ENABLE_FLASHCOMM1": "1"}),
+)  # fmt: skip
+SHARED = "VLLM_ASCEND_ENABLE_FLASHCOMM2_OSHARED"
+SHARED_OUTPUT = Ask(release="0.13.0rc1", attention=("mla",), launch=environment(**{SHARED: "1"}))
+EAGLE = Ask(release="0.10.0rc1", launch=LaunchProfile(speculative={"method": "eagle3"}))
 
 CASES: dict[str, tuple[Ask, Ask]] = {
+    "flashcomm-vl-moe-draft": (VL_DRAFT, VL_DRAFT.but(release="0.18.0")),
+    "flashcomm2-shared-output-size": (
+        SHARED_OUTPUT,
+        SHARED_OUTPUT.but(launch=environment(**{SHARED: "1", "VLLM_ASCEND_FLASHCOMM2_PARALLEL_SIZE": "1"})),
+    ),
+    "flashcomm2-shared-output": (SHARED_OUTPUT, SHARED_OUTPUT.but(release="0.13.0rc2")),
+    "eagle3-with-graphs": (EAGLE, EAGLE.but(launch=replace(EAGLE.launch, enforce_eager=True))),
     "prompt-embeds-not-read": (EMBEDS, EMBEDS.but(release="0.12.0rc1", vllm="0.12.0")),
     "v0-only-option": (EMBEDS.but(release="0.10.2rc1", vllm="0.10.2"), EMBEDS),
     "encoder-decoder-on-cuda-runner": (
@@ -86,6 +100,10 @@ CASES: dict[str, tuple[Ask, Ask]] = {
 }
 
 _OPEN = [
+    ("flashcomm-vl-moe-draft", VL_DRAFT.but(soc="A3")),
+    ("flashcomm-vl-moe-draft", VL_DRAFT.but(config={})),
+    ("flashcomm-vl-moe-draft", VL_DRAFT.but(launch=mtp())),
+    ("flashcomm2-shared-output-size", SHARED_OUTPUT.but(launch=LaunchProfile())),
     ("prompt-embeds-not-read", EMBEDS.but(launch=LaunchProfile())),
     ("v0-only-option", EMBEDS.but(launch=environment(VLLM_USE_V1="1"))),
     ("v0-only-option", EMBEDS.but(release="0.12.0rc1", vllm="0.12.0", launch=environment(VLLM_USE_V1="0"))),
