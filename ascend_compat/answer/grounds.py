@@ -12,7 +12,7 @@ from ascend_compat.core.profile import ModelProfile
 _ANSWERS: Mapping[str, str] = {
     "AC410.heads": "attention", "AC410.kv_heads": "attention", "AC410.state_heads": "attention",
     "AC410.vocabulary": "vocab_size", "AC410.intermediate": "mlp", "AC411": "moe", "AC412.length": "max_positions",
-    "AC413.latent_heads": "attention", "AC413.stages": "layers", "AC415": "moe",
+    "AC413.latent_heads": "attention", "AC413.conv_width": "attention", "AC413.stages": "layers", "AC415": "moe",
 }  # fmt: skip
 
 

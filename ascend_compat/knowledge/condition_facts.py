@@ -197,8 +197,8 @@ def _unique(values: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def _values(value: Any) -> Fact:
-    """A value of a JSON file: what is not there or null is known to have none."""
-    items = value if isinstance(value, list) else [value]
+    """A value of a JSON file: what is not there or null is known to have none, a table has the names of its keys."""
+    items = list(value) if isinstance(value, (list, Mapping)) else [value]
     return tuple(item for item in items if isinstance(item, (str, int, float, bool)))
 
 

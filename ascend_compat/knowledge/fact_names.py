@@ -54,7 +54,7 @@ FACTS: Mapping[str, str] = {
 }
 #: Beginnings of fact names whose rest is a key of its own.
 FAMILIES: Mapping[str, str] = {
-    "config.": "a value of config.json by its dotted path",
+    "config.": "a value of config.json by its dotted path; of a table, the names of its keys",
     "description.": "a top-level value of quant_model_description.json",
     "pack.": "names of a section of the pack: `pack.environment`, `pack.flags`, `pack.scheme_reads`, ...",
 }

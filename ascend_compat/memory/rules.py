@@ -158,9 +158,13 @@ class ModulesFile(Rule):
 
 
 class LayoutsFile(Rule):
-    """``layouts.toml``. ``padded_encoders`` are files whose encoders pad their heads to a multiple of tp."""
+    """``layouts.toml``. ``padded_encoders`` are files whose encoders pad their heads to a multiple of tp.
+
+    ``convolution_tiles`` are the widths, in channels, into which the convolution of linear attention is cut.
+    """
 
     padded_encoders: tuple[str, ...]
+    convolution_tiles: tuple[int, ...]
     checks: tuple[CheckRule, ...]
 
 

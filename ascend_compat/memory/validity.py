@@ -33,6 +33,7 @@ def _heads(case: Case, layout: Layout) -> Iterator[Message]:
     for group in case.profile.attention:
         if group.kind in RECURRENT:
             yield from _state_heads(group, tp)
+            yield from _convolution(case, group, tp)
             continue
         heads, kv = group.heads, group.kv_heads
         if heads and heads % tp:
@@ -64,6 +65,17 @@ def _state_heads(group: AttentionGroup, tp: int) -> Iterator[Message]:
         if heads and heads % tp:
             yield Message("AC410.state_heads", {"heads": heads, "tp": tp})
             return
+
+
+def _convolution(case: Case, group: AttentionGroup, tp: int) -> Iterator[Message]:
+    """The convolution of gated delta nets, over queries, keys and values of a rank, is cut into whole tiles."""
+    sizes = (group.heads, group.kv_heads, group.head_dim, group.v_head_dim)
+    heads, keys, key_dim, value_dim = (size or 0 for size in sizes)
+    if group.kind is not AttentionKind.GDN or not all(sizes) or heads % tp or keys % tp:
+        return
+    width, tiles = (2 * keys * key_dim + heads * value_dim) // tp, case.rules.convolution_tiles
+    if all(width % tile for tile in tiles):
+        yield Message("AC413.conv_width", {"width": width, "tp": tp, "tiles": ", ".join(map(str, tiles))})
 
 
 def _sizes(case: Case, layout: Layout) -> Iterator[Message]:

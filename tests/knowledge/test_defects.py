@@ -9,6 +9,7 @@ from defect_cases import CASES as PLAIN
 from defect_cases import MINIMAX, MLA, MXFP, W8A8SC, Ask
 from defect_cases_code import CASES as CODE
 from defect_cases_code import MORE
+from defect_cases_launch import BESIDE
 from defect_cases_launch import CASES as LAUNCHED
 
 from ascend_compat.core.facts import TensorGroup
@@ -50,6 +51,11 @@ def test_an_entry_leaves_a_like_question_alone(name: str) -> None:
 def test_what_decides_an_entry(what: str) -> None:
     name, ask, answer = MORE[what]
     assert holds(DEFECTS[name], ask.facts()) is answer
+
+
+@pytest.mark.parametrize(("name", "ask"), BESIDE)
+def test_an_entry_leaves_what_is_beside_it_alone(name: str, ask: Ask) -> None:
+    assert holds(DEFECTS[name], ask.facts()) is False
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -163,3 +163,9 @@ def test_code_that_auto_map_names_is_looked_for_beside_the_configuration() -> No
     facts = Ask(config=config, files=("config.json", "modeling_b.py")).facts()
     assert facts("checkpoint.missing_code") == ("configuration_a.py",)
     assert Ask(config={"auto_map": "nothing"}).facts()("checkpoint.missing_code") == ()
+
+
+def test_a_table_of_config_json_is_there_by_the_names_of_its_keys() -> None:
+    facts = Ask(config={"vision_config": {"depth": 2, "hidden_size": 64}}).facts()
+    assert facts("config.vision_config") == ("depth", "hidden_size")
+    assert facts("config.audio_config") == ()

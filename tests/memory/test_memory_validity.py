@@ -121,6 +121,18 @@ def test_checks_hold_where_the_release_makes_them(
     assert found == code or (code is None and str(found).startswith("AC401"))
 
 
+@pytest.mark.parametrize(
+    ("release", "tp", "refused"),
+    [("0.17.0rc1", 8, True), ("0.16.0rc1", 8, True), ("0.17.0rc1", 4, False), ("0.18.0rc1", 8, False)],
+)
+def test_the_convolution_of_a_rank_is_cut_into_whole_tiles(release: str, tp: int, refused: bool) -> None:
+    """16 key and 48 value heads of 128 are 10240 channels: a rank of four has 2560, five tiles, one of eight 1280."""
+    facts, prof = qwen35()
+    wide = tuple(replace(g, heads=48) if g.kind is AttentionKind.GDN else g for g in prof.attention)
+    found = refusal((facts, replace(prof, attention=wide)), on(release), tp=tp)
+    assert (found == "AC413.conv_width") is refused
+
+
 def test_heads_of_all_decode_ranks_reach_one_attention_call() -> None:
     """96 heads over 16 ranks are 6, which the release pads to 8; with two ranks in one call they are 12."""
     facts, prof = deepseek_v3(True)
