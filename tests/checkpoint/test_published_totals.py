@@ -55,6 +55,25 @@ PUBLISHED: dict[str, tuple[dict[str, Any], int]] = {
         },
         129_135_360,
     ),
+    "rednote-hilab/dots.ocr": (
+        {
+            "model_type": "dots_ocr", "hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28,
+            "num_attention_heads": 12, "num_key_value_heads": 2, "vocab_size": 151936, "tie_word_embeddings": False,
+            "vision_config": {
+                "embed_dim": 1536, "hidden_size": 1536, "intermediate_size": 4224, "num_hidden_layers": 42,
+                "patch_size": 14, "post_norm": True, "spatial_merge_size": 2, "use_bias": False,
+            },
+        },
+        3_039_179_264,
+    ),
+    "allenai/Molmo-7B-D-0924": (
+        {
+            "model_type": "molmo", "embedding_size": 152064, "hidden_size": 3584, "intermediate_size": 37888,
+            "num_attention_heads": 28, "num_hidden_layers": 28, "num_key_value_heads": 4, "qkv_bias": True,
+            "vocab_size": 152064, "attention_layer_norm": False, "weight_tying": False,
+        },
+        8_021_025_280,
+    ),
 }  # fmt: skip
 
 
@@ -79,3 +98,48 @@ def test_minimax_text_switches_kinds_of_attention_by_layer() -> None:
     assert "model.layers.7.self_attn.q_proj.weight" in first
     buffers = {"slope_rate", "query_decay", "key_decay", "diagonal_decay"}
     assert set(second) - set(first) == {name for name in second if name.rpartition(".")[2] in buffers}
+
+
+def test_glm_ocr_numbers_its_mtp_layer_after_the_last_one() -> None:
+    """Shapes of layer 16 of zai-org/GLM-OCR as its published file lists them."""
+    config = {
+        "model_type": "glm_ocr", "dtype": "bfloat16",
+        "text_config": {
+            "model_type": "glm_ocr_text", "vocab_size": 59392, "attention_bias": False, "head_dim": 128,
+            "hidden_size": 1536, "intermediate_size": 4608, "num_attention_heads": 16, "num_hidden_layers": 16,
+            "num_nextn_predict_layers": 1, "num_key_value_heads": 8, "tie_word_embeddings": False,
+        },
+        "vision_config": {
+            "hidden_size": 1024, "depth": 24, "num_heads": 16, "intermediate_size": 4096, "image_size": 336,
+            "patch_size": 14, "out_hidden_size": 1536, "spatial_merge_size": 2, "temporal_patch_size": 2,
+        },
+    }  # fmt: skip
+    found = {spec.name: spec.shape for spec in named_tensors(config)}
+    layer = "model.language_model.layers.16."
+    assert {name.removeprefix(layer): shape for name, shape in found.items() if name.startswith(layer)} == {
+        "input_layernorm.weight": (1536,), "post_self_attn_layernorm.weight": (1536,),
+        "post_attention_layernorm.weight": (1536,), "post_mlp_layernorm.weight": (1536,),
+        "self_attn.q_proj.weight": (2048, 1536), "self_attn.k_proj.weight": (1024, 1536),
+        "self_attn.v_proj.weight": (1024, 1536), "self_attn.o_proj.weight": (1536, 2048),
+        "mlp.gate_up_proj.weight": (9216, 1536), "mlp.down_proj.weight": (1536, 4608), "enorm.weight": (1536,),
+        "hnorm.weight": (1536,), "eh_proj.weight": (1536, 3072), "shared_head.norm.weight": (1536,),
+        "shared_head.head.weight": (59392, 1536), "embed_tokens.weight": (59392, 1536),
+    }  # fmt: skip
+    assert found["model.visual.blocks.0.attn.q_norm.weight"] == (64,)
+    assert "model.visual.post_conv_layernorm.weight" not in found
+
+
+def test_hunyuan_ocr_reads_its_text_at_either_level() -> None:
+    """996 million, as the page of tencent/HunyuanOCR rounds it; later files nest the same fields."""
+    text = {
+        "hidden_size": 1024, "intermediate_size": 3584, "num_attention_heads": 16, "num_hidden_layers": 24,
+        "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 120818,
+    }  # fmt: skip
+    tower = {
+        "hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27, "patch_size": 16,
+        "max_image_size": 2048, "out_hidden_size": 1024, "spatial_merge_size": 2,
+    }  # fmt: skip
+    outer = {"model_type": "hunyuan_vl", "torch_dtype": "bfloat16", "vision_config": tower}
+    flat = {spec.name: prod(spec.shape) for spec in named_tensors({**outer, **text})}
+    assert flat == {spec.name: prod(spec.shape) for spec in named_tensors({**outer, "text_config": text})}
+    assert round(sum(flat.values()) / 1e6) == 996
