@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from ascend_compat.classify.configured import named_tensors
+from ascend_compat.errors import CheckpointError
 
+_SO400M = {
+    "model_type": "siglip", "hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27,
+    "image_size": 980, "patch_size": 14,
+}  # fmt: skip
 #: Repository -> what its config.json says of tensors, and the elements that its page states.
 PUBLISHED: dict[str, tuple[dict[str, Any], int]] = {
     "meta-llama/Llama-3.2-11B-Vision-Instruct": (
@@ -73,6 +78,22 @@ PUBLISHED: dict[str, tuple[dict[str, Any], int]] = {
             "vocab_size": 152064, "attention_layer_norm": False, "weight_tying": False,
         },
         8_021_025_280,
+    ),
+    "openbmb/MiniCPM-V-2_6": (
+        {
+            "model_type": "minicpmv", "version": 2.6, "hidden_size": 3584, "intermediate_size": 18944,
+            "num_attention_heads": 28, "num_hidden_layers": 28, "num_key_value_heads": 4, "query_num": 64,
+            "vocab_size": 151666, "vision_config": _SO400M,
+        },
+        8_099_175_152,
+    ),
+    "openbmb/MiniCPM-V-4_5": (
+        {
+            "model_type": "minicpmv", "version": 4.5, "hidden_size": 4096, "intermediate_size": 12288, "head_dim": 128,
+            "num_attention_heads": 32, "num_hidden_layers": 36, "num_key_value_heads": 8, "query_num": 64,
+            "vocab_size": 151748, "vision_config": _SO400M,
+        },
+        8_695_895_280,
     ),
 }  # fmt: skip
 
@@ -143,3 +164,64 @@ def test_hunyuan_ocr_reads_its_text_at_either_level() -> None:
     flat = {spec.name: prod(spec.shape) for spec in named_tensors({**outer, **text})}
     assert flat == {spec.name: prod(spec.shape) for spec in named_tensors({**outer, "text_config": text})}
     assert round(sum(flat.values()) / 1e6) == 996
+
+
+@pytest.mark.parametrize(
+    ("sizes", "billions"),
+    [
+        (
+            {
+                "hidden_size": 1280, "intermediate_size": 6848, "kv_lora_rank": None, "moe_intermediate_size": 896,
+                "num_attention_heads": 10, "num_hidden_layers": 12, "vocab_size": 129280,
+            },
+            3.37,
+        ),
+        (
+            {
+                "hidden_size": 2048, "intermediate_size": 10944, "kv_lora_rank": 512, "moe_intermediate_size": 1408,
+                "num_attention_heads": 16, "num_hidden_layers": 27, "vocab_size": 102400, "qk_nope_head_dim": 128,
+                "qk_rope_head_dim": 64, "v_head_dim": 128,
+            },
+            16.15,
+        ),
+    ],
+)  # fmt: skip
+def test_deepseek_vl2_names_no_projector(sizes: dict[str, Any], billions: float) -> None:
+    """DeepSeek-VL2-Tiny and -Small: neither their architecture nor their kind of projector is declared."""
+    language = {"first_k_dense_replace": 1, "n_routed_experts": 64, "n_shared_experts": 2, "q_lora_rank": None, **sizes}
+    config = {
+        "model_type": "deepseek_vl_v2", "torch_dtype": "bfloat16", "language_config": language,
+        "projector_config": {"n_embed": sizes["hidden_size"]},
+        "vision_config": {"layers": 27, "patch_size": 14, "width": 1152},
+    }  # fmt: skip
+    found = {spec.name: prod(spec.shape) for spec in named_tensors(config)}
+    assert round(sum(found.values()) / 1e9, 2) == billions
+    assert "vision.attn_pool.latent" in found
+    assert "language.lm_head.weight" in found
+
+
+def test_ovis_reads_its_language_model_by_its_own_type() -> None:
+    """AIDC-AI/Ovis2.5-9B: 9.17 billion."""
+    config = {
+        "model_type": "ovis2_5", "torch_dtype": "bfloat16", "hidden_size": 4096, "visual_vocab_size": 65536,
+        "llm_config": {
+            "model_type": "qwen3", "hidden_size": 4096, "intermediate_size": 12288, "head_dim": 128,
+            "num_attention_heads": 32, "num_hidden_layers": 36, "num_key_value_heads": 8, "vocab_size": 151936,
+        },
+        "vit_config": {
+            "model_type": "siglip2_navit", "hidden_size": 1152, "hidden_stride": 2, "image_size": 512,
+            "intermediate_size": 4304, "num_hidden_layers": 27, "patch_size": 16,
+        },
+    }  # fmt: skip
+    found = {spec.name: spec.shape for spec in named_tensors(config)}
+    assert round(sum(prod(shape) for shape in found.values()) / 1e9, 2) == 9.17
+    assert found["visual_tokenizer.head.0.weight"] == (65532, 4608)
+
+
+def test_minicpm_of_a_version_without_a_table_says_so() -> None:
+    with pytest.raises(CheckpointError, match="does not describe"):
+        next(
+            named_tensors(
+                {"model_type": "minicpmv", "version": 2.0, "torch_dtype": "bfloat16", "vision_config": _SO400M}
+            )
+        )
