@@ -46,6 +46,16 @@ PUBLISHED: dict[str, tuple[dict[str, Any], int]] = {
         },
         256_484_928,
     ),
+    "llava-hf/llava-1.5-7b-hf": (
+        {
+            "model_type": "llava", "text_config": {"model_type": "llama", "vocab_size": 32064},
+            "vision_config": {
+                "model_type": "clip_vision_model", "hidden_size": 1024, "image_size": 336, "intermediate_size": 4096,
+                "num_hidden_layers": 24, "patch_size": 14,
+            },
+        },
+        7_063_427_072,
+    ),
     "mistralai/Mamba-Codestral-7B-v0.1": (
         {
             "model_type": "mamba2", "hidden_size": 4096, "num_heads": 128, "head_dim": 64, "state_size": 128,
@@ -225,3 +235,8 @@ def test_minicpm_of_a_version_without_a_table_says_so() -> None:
                 {"model_type": "minicpmv", "version": 2.0, "torch_dtype": "bfloat16", "vision_config": _SO400M}
             )
         )
+
+
+def test_defaults_of_a_class_hold_inside_another_model_alone() -> None:
+    with pytest.raises(CheckpointError, match=r"lacks '(hidden_size|num_hidden_layers)'"):
+        next(named_tensors({"model_type": "llama", "vocab_size": 32064, "torch_dtype": "float16"}))
