@@ -100,13 +100,15 @@ class Family(Part):
 
     ``verified``: names and totals were compared with a published checkpoint; ``documented``: names were read in the
     code that loads them; ``inferred``: what most decoders of this shape store.
-    ``file`` is filled in by the loader.
+    ``inside`` are defaults of the class: a model inside another one leaves out what equals them, a model by itself says
+    all. ``file`` is filled in by the loader.
     """
 
     model_types: list[str]
     source: str
     level: Literal["verified", "documented", "inferred"]
     sections: list[Section]
+    inside: dict[str, Expression] = Field(default_factory=dict)
     file: str = ""
 
 

@@ -113,7 +113,8 @@ def _sections(family: Family, config: Mapping[str, Any]) -> Iterator[tuple[Famil
         path, inner = found[0]
         for owner, own in _sections(family_of(inner), inner):
             paths = [f"{path}{further}".rstrip(".") for further in own.config]
-            yield owner, own.model_copy(update={"config": paths, "texts": {**section.texts, **own.texts}})
+            texts, defaults = {**section.texts, **own.texts}, {**owner.inside, **own.defaults}
+            yield owner, own.model_copy(update={"config": paths, "texts": texts, "defaults": defaults})
 
 
 def _lacking(section: Section) -> CheckpointError:

@@ -125,6 +125,8 @@ def _delta(view: ConfigView, stack: tuple[TensorGroup, ...], layers: tuple[int, 
 def _mamba(view: ConfigView, stack: tuple[TensorGroup, ...], layers: tuple[int, ...]) -> AttentionGroup:
     names = ("mamba_num_heads", "mamba_n_heads", "n_groups", "mamba_n_groups", "mamba_head_dim", "mamba_d_head",
              "ssm_state_size", "mamba_d_state")  # fmt: skip
+    if view.has("state_size") and not view.has("ssm_state_size"):  # Mamba 2 alone: no attention shares the names.
+        names = ("num_heads", "num_heads", "n_groups", "n_groups", "head_dim", "head_dim", "state_size", "state_size")
     heads, groups, head_dim, state = (view.size(*names[at : at + 2]) for at in range(0, 8, 2))
     return AttentionGroup(
         AttentionKind.MAMBA, layers, heads, groups, head_dim, state,

@@ -18,8 +18,21 @@ CLASS_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "qwen3_moe": {"decoder_sparse_step": 1},
 }
 
+#: What only an object inside another one leaves out: transformers writes into it what differs from its class, while the
+#: top level says all. Source: transformers 4.57 configuration_utils.py, to_diff_dict; models/{llama,mistral}.
+INNER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "llama": {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32},
+    "mistral": {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32},
+}
 
-def default_of(level: Mapping[str, Any], name: str) -> Any:
-    """The class default of a field that this object lacks, ``None`` where it names no class or the class has none."""
+
+def default_of(level: Mapping[str, Any], name: str, inside: bool = False) -> Any:
+    """The class default of a field that this object lacks, ``None`` where it names no class or the class has none.
+
+    ``inside`` says that the object stands inside another one.
+    """
     model_type = level.get("model_type")
-    return CLASS_DEFAULTS.get(model_type, {}).get(name) if isinstance(model_type, str) else None
+    if not isinstance(model_type, str):
+        return None
+    inner = INNER_DEFAULTS.get(model_type, {}).get(name) if inside else None
+    return CLASS_DEFAULTS.get(model_type, {}).get(name, inner)

@@ -125,7 +125,7 @@ class ConfigView:
         """The default of a level's own class, for a field that is absent everywhere."""
         for path, level in self.levels:
             for name in names:
-                value = None if name in level else default_of(level, name)
+                value = None if name in level else default_of(level, name, bool(path))
                 accepted = accept(value) if value is not None else None
                 if accepted is not None:
                     self.read[path + name] = value
