@@ -1,0 +1,29 @@
+"""What the profile run of a release counts: shares of the room, memory in use before start-up, towers, buffers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from memory_models import Model, launch, qwen3, rules, target
+
+from ascend_compat.core.plan import RankMemory
+from ascend_compat.core.target import Target
+from ascend_compat.memory.plan import make_plan
+
+
+def rank(model: Model, on: Target, **options: Any) -> RankMemory:
+    options = {"max_model_len": 4096, "max_num_batched_tokens": 4096, "tp": 1, **options}
+    found = make_plan(*model, on, launch(**options), rules(), {}).studied
+    assert found is not None and found.rank is not None
+    return found.rank
+
+
+def small() -> Model:
+    return qwen3(1024, 28, 16, 8, 3072, True)
+
+
+@pytest.mark.parametrize(("release", "share"), [("0.11.0rc0", 1), ("0.17.0rc1", 1), ("0.18.0rc1", 2), ("0.30.0rc2", 2)])
+def test_a_310p_gives_half_of_its_room_from_the_release_that_halves_it(release: str, share: int) -> None:
+    known = rank(small(), target("310P", release, release.partition("rc")[0], "48G"))
+    assert known.kv_cache == (known.budget - known.total) // share
