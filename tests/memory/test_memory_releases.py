@@ -9,6 +9,7 @@ from memory_models import Model, launch, qwen3, rules, target
 
 from ascend_compat.core.plan import RankMemory
 from ascend_compat.core.target import Target
+from ascend_compat.core.units import GIB
 from ascend_compat.memory.plan import make_plan
 
 
@@ -27,3 +28,20 @@ def small() -> Model:
 def test_a_310p_gives_half_of_its_room_from_the_release_that_halves_it(release: str, share: int) -> None:
     known = rank(small(), target("310P", release, release.partition("rc")[0], "48G"))
     assert known.kv_cache == (known.budget - known.total) // share
+
+
+@pytest.mark.parametrize(
+    ("soc", "release", "before"),
+    [
+        ("A2", "0.9.1", 0.60), ("A3", "0.14.0rc1", 0.60), ("A2", "0.15.0rc1", 0.3618), ("A2", "0.17.0rc1", 0.3618),
+        ("A2", "0.18.0rc1", 0), ("A3", "0.30.0rc2", 0), ("310P", "0.9.2rc1", 1.25), ("310P", "0.30.0rc2", 1.25),
+    ],
+)  # fmt: skip
+def test_memory_in_use_before_start_up_counts_where_the_worker_counts_all_that_is_in_use(
+    soc: str, release: str, before: float
+) -> None:
+    on = target(soc, release, release.partition("rc")[0], 60.0)
+    (estimate,) = [part for part in rank(small(), on).estimates if part.name == "non_torch"]
+    runtime = rules().span("runtime_bytes")
+    found = (estimate.low, estimate.likely, estimate.high)
+    assert [part - size for part, size in zip(found, runtime, strict=True)] == pytest.approx([before * GIB] * 3, abs=2)
