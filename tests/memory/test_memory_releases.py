@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from memory_models import Model, launch, qwen3, rules, target
+from memory_models import Model, launch, qwen3, qwen35, rules, target
 
 from ascend_compat.core.plan import RankMemory
 from ascend_compat.core.target import Target
@@ -45,3 +46,32 @@ def test_memory_in_use_before_start_up_counts_where_the_worker_counts_all_that_i
     runtime = rules().span("runtime_bytes")
     found = (estimate.low, estimate.likely, estimate.high)
     assert [part - size for part, size in zip(found, runtime, strict=True)] == pytest.approx([before * GIB] * 3, abs=2)
+
+
+def deep(levels: int) -> Model:
+    """A vision model of width 768 whose encoder hands the outputs of ``levels`` layers to the language model."""
+    facts, profile = qwen35()
+    vision = {"deepstack_visual_indexes": list(range(levels))}
+    return replace(facts, config={**facts.config, "vision_config": vision}), profile
+
+
+def peak(model: Model, release: str = "0.18.0", **options: Any) -> int:
+    return rank(model, target(release=release, vllm=release.partition("rc")[0]), **options).activation
+
+
+def test_the_encoder_is_in_the_profile_run_from_0_13() -> None:
+    text = replace(qwen35()[1], towers=())
+    assert peak(qwen35(), "0.12.0rc1") == peak((qwen35()[0], text), "0.12.0rc1")
+    assert peak(qwen35(), "0.13.0rc1") == 65536 * 768 * 18 * 2 + 16384 * 1024 * 2
+
+
+def test_the_mlp_of_the_encoder_is_split_unless_images_are_dealt_out() -> None:
+    kept, one = 16384 * 1024 * 2, 65536 * 768 * 2
+    assert peak(qwen35(), tp=2) == one * (6 + 12 // 2) + kept
+    assert peak(qwen35(), tp=2, flags={"--mm-encoder-tp-mode": "data"}) == one * 18 + kept
+
+
+def test_images_follow_the_batched_tokens_and_levels_widen_the_output() -> None:
+    two = {"max_num_batched_tokens": 32768}
+    assert peak(qwen35(), **two) == 2 * (65536 * 768 * 18 * 2 + 16384 * 1024 * 2)
+    assert peak(deep(3)) - peak(qwen35()) == 3 * 16384 * 1024 * 2
