@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from memory_models import Model, launch, qwen3, qwen35, rules, target
+from memory_models import Model, deepseek_v3, launch, qwen3, qwen35, rules, target
 
 from ascend_compat.core.plan import RankMemory
+from ascend_compat.core.profile import AttentionKind
 from ascend_compat.core.target import Target
 from ascend_compat.core.units import GIB
 from ascend_compat.memory.plan import make_plan
@@ -75,3 +76,28 @@ def test_images_follow_the_batched_tokens_and_levels_widen_the_output() -> None:
     two = {"max_num_batched_tokens": 32768}
     assert peak(qwen35(), **two) == 2 * (65536 * 768 * 18 * 2 + 16384 * 1024 * 2)
     assert peak(deep(3)) - peak(qwen35()) == 3 * 16384 * 1024 * 2
+
+
+@pytest.mark.parametrize("tokens", [4096, 32768])
+def test_deepstack_buffers_are_weights_of_every_rank(tokens: int) -> None:
+    for tp in (1, 2):
+        known = [rank(deep(n), target(), tp=tp, max_num_batched_tokens=tokens).weights for n in (0, 3)]
+        assert known[1] - known[0] == 3 * tokens * 1024 * 2
+
+
+@pytest.mark.parametrize(
+    ("release", "draft", "count"),
+    [("0.11.0rc1", False, 1), ("0.13.0", True, 0), ("0.16.0rc1", True, 2), ("0.23.0", False, 1)],
+)
+def test_sparse_attention_keeps_its_choices_in_a_buffer_of_the_model_and_of_each_draft_layer(
+    release: str, draft: bool, count: int
+) -> None:
+    facts, profile = deepseek_v3()
+    sparse = replace(profile.attention[0], kind=AttentionKind.DSA, index_head_dim=128, index_heads=64)
+    on = target(release=release, vllm=release.partition("rc")[0], memory=512)
+    options: dict[str, Any] = {"tp": 8, "speculative": {"method": "mtp"} if draft else None}
+    known = [
+        rank((replace(facts, config=config), replace(profile, attention=(sparse,))), on, **options).weights
+        for config in ({}, {"index_topk": 2048})
+    ]
+    assert known[1] - known[0] == count * 2048 * 4096 * 4
