@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ascend_compat.core.plan import Estimate, Layout
-from ascend_compat.memory.case import Case, cdiv
+from ascend_compat.memory.case import Case, cdiv, stream_count
 from ascend_compat.memory.communication import Method, method
 from ascend_compat.memory.pieces import Piece
-from ascend_compat.memory.spread import expert_world
+from ascend_compat.memory.spread import expert_world, flashcomm
 from ascend_compat.memory.vision import kept_bytes, vision_bytes
 
 
@@ -22,15 +22,23 @@ def activation(case: Case, pieces: Sequence[Piece], layout: Layout) -> Estimate:
     towers = [int(share) for share in vision_bytes(case, layout)]
     values = []
     for n in range(3):
-        text = int(copies[n] * _states(case)) + max(dense[n], experts[n]) + _logits(case)
+        text = int(copies[n] * _states(case, layout)) + max(dense[n], experts[n]) + _logits(case)
         values.append(max(towers[n], text + kept_bytes(case)))
     low, likely, high = values
     return Estimate("activation", low, likely, high, case.rules.constants["hidden_copies"].source)
 
 
-def _states(case: Case) -> int:
-    """One copy of the hidden states of the profiled batch."""
-    return case.batched_tokens * (case.profile.hidden_size or 0) * case.element_bytes
+def _states(case: Case, layout: Layout) -> float:
+    """One copy of the hidden states of the profiled batch; hyper-connections keep ``hc_mult`` streams of them.
+
+    Source: A 0.23.0rc1 vllm_ascend/models/deepseek_v4.py:989 and :1132. Sequence parallelism deals the streams out to
+    the ranks and gathers what attention and MLP read, half of the copies (A 0.18.0 vllm_ascend/ops/linear_op.py:436).
+    """
+    one = case.batched_tokens * (case.profile.hidden_size or 0) * case.element_bytes
+    streams = stream_count(case)
+    if not flashcomm(case):
+        return one * streams
+    return one * (streams / layout.tp + (1 - 1 / layout.tp) / 2)
 
 
 def _dense(case: Case, layout: Layout) -> tuple[int, ...]:

@@ -101,3 +101,15 @@ def test_sparse_attention_keeps_its_choices_in_a_buffer_of_the_model_and_of_each
         for config in ({}, {"index_topk": 2048})
     ]
     assert known[1] - known[0] == count * 2048 * 4096 * 4
+
+
+def test_hyper_connections_keep_streams_that_sequence_parallelism_deals_out() -> None:
+    facts, profile = deepseek_v3(True)
+    wide = replace(facts, config={"hc_mult": 4})
+    one = 4 * 4096 * 7168 * 2
+    plain, streams = (peak((known, profile), tp=8, ep=True) for known in (facts, wide))
+    assert streams - plain == 3 * one
+    sequence = {"additional_config": {"enable_flashcomm1": True}}
+    plain, streams = (peak((known, profile), tp=8, ep=True, **sequence) for known in (facts, wide))
+    assert streams - plain == 3 * one // 8
+    assert peak((facts, profile), tp=8, ep=True) - plain == one - one // 8 - one * 7 // 16
