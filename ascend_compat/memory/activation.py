@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ascend_compat.core.plan import Estimate, Layout
-from ascend_compat.memory.case import Case, cdiv
+from ascend_compat.memory.case import Case, cdiv, stream_count
 from ascend_compat.memory.communication import Method, method
 from ascend_compat.memory.pieces import Piece
-from ascend_compat.memory.spread import expert_world
-
-_SEEN = ("vision", "image", "video")
+from ascend_compat.memory.spread import expert_world, flashcomm
+from ascend_compat.memory.vision import kept_bytes, vision_bytes
 
 
 def activation(case: Case, pieces: Sequence[Piece], layout: Layout) -> Estimate:
@@ -20,18 +19,26 @@ def activation(case: Case, pieces: Sequence[Piece], layout: Layout) -> Estimate:
     """
     copies = case.rules.span("hidden_copies")
     dense, experts = _dense(case, layout), _experts(case, pieces, layout)
-    towers = [int(share) for share in vision_bytes(case)]
+    towers = [int(share) for share in vision_bytes(case, layout)]
     values = []
     for n in range(3):
-        text = int(copies[n] * _states(case)) + max(dense[n], experts[n]) + _logits(case)
-        values.append(max(towers[n], text + _kept(case)))
+        text = int(copies[n] * _states(case, layout)) + max(dense[n], experts[n]) + _logits(case)
+        values.append(max(towers[n], text + kept_bytes(case)))
     low, likely, high = values
     return Estimate("activation", low, likely, high, case.rules.constants["hidden_copies"].source)
 
 
-def _states(case: Case) -> int:
-    """One copy of the hidden states of the profiled batch."""
-    return case.batched_tokens * (case.profile.hidden_size or 0) * case.element_bytes
+def _states(case: Case, layout: Layout) -> float:
+    """One copy of the hidden states of the profiled batch; hyper-connections keep ``hc_mult`` streams of them.
+
+    Source: A 0.23.0rc1 vllm_ascend/models/deepseek_v4.py:989 and :1132. Sequence parallelism deals the streams out to
+    the ranks and gathers what attention and MLP read, half of the copies (A 0.18.0 vllm_ascend/ops/linear_op.py:436).
+    """
+    one = case.batched_tokens * (case.profile.hidden_size or 0) * case.element_bytes
+    streams = stream_count(case)
+    if not flashcomm(case):
+        return one * streams
+    return one * (streams / layout.tp + (1 - 1 / layout.tp) / 2)
 
 
 def _dense(case: Case, layout: Layout) -> tuple[int, ...]:
@@ -94,19 +101,3 @@ def _workspace(case: Case, layout: Layout) -> int:
         return 0
     rows = case.rules.integer("fused_mc2_rows")
     return case.rules.integer("fused_mc2_base_bytes") + rows * (3 * (case.profile.hidden_size or 0) + 8)
-
-
-def vision_bytes(case: Case) -> tuple[float, float, float]:
-    """The encoder's run on the largest image; zeros without a vision tower of known width."""
-    widths = [tower.hidden_size or 0 for tower in case.profile.towers if tower.modality in _SEEN]
-    work = max(widths, default=0) * case.rules.integer("vision_patches") * case.element_bytes
-    low, likely, high = (factor * work for factor in case.rules.span("vision_width_factor"))
-    return low, likely, high
-
-
-def _kept(case: Case) -> int:
-    """Output of the encoder, one row for every four patches, kept while the text model runs."""
-    if not any(tower.modality in _SEEN for tower in case.profile.towers):
-        return 0
-    rows = min(case.rules.integer("vision_patches") // 4, case.batched_tokens)
-    return rows * (case.profile.hidden_size or 0) * case.element_bytes

@@ -115,6 +115,12 @@ def text_config(facts: CheckpointFacts, profile: ModelProfile) -> Mapping[str, A
     return value if isinstance(value, Mapping) else {}
 
 
+def stream_count(case: Case) -> int:
+    """Residual streams of a model with hyper-connections, 1 without."""
+    count = text_config(case.facts, case.profile).get("hc_mult")
+    return max(1, count) if isinstance(count, int) else 1
+
+
 def make_case(
     facts: CheckpointFacts,
     profile: ModelProfile,

@@ -42,8 +42,12 @@ def overheads(case: Case, pieces: Sequence[Piece], layout: Layout) -> Overheads:
 
 
 def _non_torch(case: Case, layout: Layout) -> Estimate:
-    """Runtime plus one pair of HCCL buffers per communicator; low leaves the buffers that are made later out."""
-    low, likely, high = (int(size) for size in case.rules.span("runtime_bytes"))
+    """Runtime plus one pair of HCCL buffers per communicator; low leaves the buffers that are made later out.
+
+    Where a release counts all that is in use, not the increase since start-up, what was in use before comes to it.
+    """
+    before = int(case.switch("startup_bytes"))
+    low, likely, high = (int(size) + before for size in case.rules.span("runtime_bytes"))
     buffers = communicator_bytes(case, layout)
     origin = case.rules.constants["runtime_bytes"].source
     return Estimate("non_torch", low, likely + buffers, high + buffers, origin)

@@ -12,7 +12,6 @@ from ascend_compat.core.plan import Attempt, Layout, MemoryPlan
 from ascend_compat.core.profile import AttentionKind, ModelProfile
 from ascend_compat.core.target import LONGEST, LaunchProfile, Target
 from ascend_compat.core.units import gib
-from ascend_compat.memory.activation import vision_bytes
 from ascend_compat.memory.attempt import Stage, at_worst, byte_params, judge, longest_context, worst_stage
 from ascend_compat.memory.calibrate import calibrate
 from ascend_compat.memory.case import RULE_FILE, Case, make_case
@@ -23,6 +22,7 @@ from ascend_compat.memory.overhead import chunk_bytes
 from ascend_compat.memory.pieces import UNRECOGNISED, Piece, make_pieces
 from ascend_compat.memory.rules import LAYOUTS_FILE, MemoryRules
 from ascend_compat.memory.search import Found, Published, make_layout, search
+from ascend_compat.memory.vision import vision_bytes
 
 
 def make_plan(
@@ -132,7 +132,7 @@ def _doubts(case: Case, pieces: tuple[Piece, ...], studied: Attempt | None, stag
             doubts.append(Message("AC409.kv", {}))
         if studied.fits:
             doubts += _risks(case, studied.layout, stage)
-    likely = int(vision_bytes(case)[1])
+    likely = int(vision_bytes(case, studied.layout if studied else make_layout(case, 1, 1, 1, False))[1])
     if likely:
         doubts.append(Message("AC409.vision", {"bytes": likely, "gib": round(gib(likely), 2)}))
     names = sum(piece.name == UNRECOGNISED for piece in pieces)

@@ -8,11 +8,12 @@ from dataclasses import replace
 from functools import lru_cache
 
 from ascend_compat.core.plan import Layout, WeightItem
+from ascend_compat.memory.buffers import load_buffers
 from ascend_compat.memory.case import LATENT, Case, cdiv, draft_case, text_config
 from ascend_compat.memory.pieces import Piece, Place, make_pieces
 from ascend_compat.memory.spread import describe, piece_bytes
 
-_TENSOR_PARALLEL = "over tp"
+_TENSOR_PARALLEL, _EVERY = "over tp", "every rank"
 #: Environment variable with the layers of every pipeline stage.
 PARTITION = "VLLM_PP_LAYER_PARTITION"
 
@@ -52,9 +53,13 @@ def stage_weights(case: Case, pieces: Sequence[Piece], layout: Layout, stage: in
         if size:
             key = (f"MTP: {piece.name}" if piece.place is Place.DRAFT else piece.name, describe(piece, layout))
             totals[key] = totals.get(key, 0) + size
-    for name, size in (("rope caches", rope_bytes(case)), ("MTP: own head", _draft_head(case, pieces, layout, last))):
+    for name, size, how in (
+        ("rope caches", rope_bytes(case), _EVERY),
+        ("load-time buffers", load_buffers(case, last), _EVERY),
+        ("MTP: own head", _draft_head(case, pieces, layout, last), _TENSOR_PARALLEL),
+    ):
         if size:
-            totals[(name, "every rank" if name == "rope caches" else _TENSOR_PARALLEL)] = size
+            totals[(name, how)] = size
     items = [WeightItem(name, size, how) for (name, how), size in totals.items()]
     items += drafter_weights(case, layout) if last else ()
     return tuple(sorted(items, key=lambda item: (-item.bytes, item.name)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from memory_models import Model, deepseek_v3, device, glm47, launch, qwen3, qwen3_moe, qwen35, rules, target
+from memory_models import Model, deepseek_v3, glm47, launch, qwen3, qwen3_moe, qwen35, rules, target
 
 from ascend_compat.core.plan import Attempt
 from ascend_compat.core.profile import AttentionGroup, AttentionKind
@@ -156,12 +156,3 @@ def test_smaller_pages_take_more_tokens() -> None:
     assert kv is not None
     assert kv.page_bytes == 14 * 128 * 2 * 8 * 256 * 2
     assert kv.pages_per_request == 32 + 5
-
-
-def test_310p_keeps_half_of_the_room() -> None:
-    model = qwen3(1024, 28, 16, 8, 3072, tied=True)
-    board = target("310P", memory="48G")
-    half = studied(model, board, tp=1).rank
-    whole = studied(model, replace(board, soc=device(board.soc.memory_bytes)), tp=1).rank
-    assert half is not None and whole is not None
-    assert half.kv_cache == pytest.approx(whole.kv_cache / 2, abs=1)
