@@ -96,7 +96,7 @@ def communicator_bytes(case: Case, layout: Layout) -> int:
 
 
 def communicators(case: Case, layout: Layout) -> Iterator[tuple[str, int]]:
-    """Communicators of a rank by name with their bytes; groups of one rank take none."""
+    """Communicators the profile run opens, by name with their bytes; groups of one rank take none."""
     group = case.rules.integer("hccl_group_bytes")
     if layout.tp > 1:
         yield "tp", group
@@ -108,9 +108,14 @@ def communicators(case: Case, layout: Layout) -> Iterator[tuple[str, int]]:
         yield "mc2", 2 * buffer_mib(case, layout) * MIB
     if layout.ep and dynamic_balancing(case):
         yield "eplb", case.rules.integer("hccl_eplb_group_bytes")
-    for name in ("pp", "pcp", "dcp"):
+    for name in ("pcp", "dcp"):
         if getattr(layout, name) > 1:
             yield name, group
+
+
+def pipeline_bytes(case: Case, layout: Layout) -> int:
+    """Buffers between pipeline stages, opened when the first request is passed on."""
+    return case.rules.integer("hccl_group_bytes") if layout.pp > 1 else 0
 
 
 def _own_expert_group(case: Case, layout: Layout) -> bool:

@@ -9,7 +9,7 @@ from ascend_compat.core.plan import Estimate, Layout
 from ascend_compat.core.profile import AttentionKind
 from ascend_compat.memory.activation import activation
 from ascend_compat.memory.case import Case, cdiv
-from ascend_compat.memory.communication import communicator_bytes
+from ascend_compat.memory.communication import communicator_bytes, pipeline_bytes
 from ascend_compat.memory.pieces import Piece
 from ascend_compat.memory.spread import dynamic_balancing, piece_bytes
 
@@ -60,6 +60,8 @@ def _graph(case: Case) -> Estimate:
     if case.launch.enforce_eager:
         return Estimate(OUTSIDE, 0, 0, 0, origin)
     low, likely, high = map(int, case.rules.span(name))
+    if case.profile.moe and case.draft_layers:
+        high = max(high, case.rules.integer("graph_draft_high_bytes"))
     return Estimate(INSIDE if _measured(case) else OUTSIDE, low, likely, high, origin)
 
 
@@ -73,18 +75,19 @@ def _measured(case: Case) -> bool:
 
 
 def unprofiled_bytes(case: Case, pieces: Sequence[Piece], layout: Layout) -> int:
-    """What is taken after the profile run: a float32 copy of the logits, and the buffers of dynamic balancing.
+    """What is taken after the profile run: a float32 copy of the logits, pipeline buffers, those of dynamic balancing.
 
-    These hold one layer of a rank's experts (A 0.18.0 vllm_ascend/eplb/adaptor/vllm_adaptor.py:54).
+    The profile run makes up what a stage receives (A 0.18.0 vllm_ascend/worker/model_runner_v1.py:2462). Balancing
+    holds one layer of a rank's experts (A 0.18.0 vllm_ascend/eplb/adaptor/vllm_adaptor.py:54).
     """
-    logits = case.num_seqs * case.padded_vocab * 4
+    later = case.num_seqs * case.padded_vocab * 4 + pipeline_bytes(case, layout)
     if not (layout.ep and dynamic_balancing(case)):
-        return logits
+        return later
     experts: dict[int, int] = {}
     for piece in pieces:
         if piece.shard.startswith("expert") and piece.layers:
             experts[piece.layers[0]] = experts.get(piece.layers[0], 0) + piece_bytes(case, piece, layout)
-    return logits + max(experts.values(), default=0)
+    return later + max(experts.values(), default=0)
 
 
 def chunk_bytes(case: Case, layout: Layout) -> int:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
 from ascend_compat.core.plan import Layout, WeightItem
 from ascend_compat.memory.buffers import load_buffers
-from ascend_compat.memory.case import LATENT, Case, cdiv, draft_case, text_config
+from ascend_compat.memory.case import LATENT, Case, cdiv, draft_case
 from ascend_compat.memory.pieces import Piece, Place, make_pieces
+from ascend_compat.memory.rope import rope_bytes
 from ascend_compat.memory.spread import describe, piece_bytes
 
 _TENSOR_PARALLEL, _EVERY = "over tp", "every rank"
@@ -125,19 +126,3 @@ def _draft_head(case: Case, pieces: Sequence[Piece], layout: Layout, last: bool)
     stored = sum(p.per_layer for p in pieces if p.place is Place.DRAFT and p.name == "output head" and not p.vector)
     rows = cdiv(case.padded_vocab, layout.tp)
     return max(1, stored) * rows * (case.profile.hidden_size or 0) * case.element_bytes
-
-
-def rope_bytes(case: Case) -> int:
-    """Rotary caches: copies x positions x rotary elements x model dtype; 0 when the model has no rotary attention.
-
-    Source: A 0.23.0 vllm_ascend/ops/rotary_embedding.py:104; multi-axis caches V mrope.py:238.
-    """
-    group = case.attending
-    width = case.profile.rotary_dim or (group and (group.qk_rope_head_dim or group.head_dim)) or 0
-    if group is None or not case.profile.max_positions:
-        return 0
-    config = text_config(case.facts, case.profile)
-    spaces = [config.get("rope_parameters"), config.get("rope_scaling"), dict(case.profile.rope)]
-    multi = any(isinstance(space, Mapping) and "mrope_section" in space for space in spaces)
-    name = "mrope_copies" if multi else "latent_rope_copies" if group.kind in LATENT else "rope_copies"
-    return int(case.switch(name)) * case.profile.max_positions * width * case.element_bytes

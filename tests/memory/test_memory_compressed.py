@@ -81,3 +81,39 @@ def test_stages_without_compressed_layers_are_unknown() -> None:
     plan = make_plan(facts, prof, V23, launch(tp=1, pp=43, max_model_len=4096), rules(), {})
     assert plan.studied is not None
     assert plan.studied.kv is None or plan.studied.kv.page_bytes < GIB
+
+
+def weights(model: Model, release: str, **options: Any) -> int:
+    on = target("A3", release, release.partition("rc")[0])
+    options = {"max_model_len": 65536, "max_num_batched_tokens": 4096, "tp": 1, **options}
+    studied = make_plan(*model, on, launch(**options), rules(), {}).studied
+    assert studied is not None and studied.rank is not None
+    return studied.rank.weights
+
+
+@pytest.mark.parametrize(
+    ("release", "drafting", "rows", "size"),
+    [("0.13.0rc3", False, 4, 2), ("0.20.2rc1", True, 4, 4), ("0.23.0", False, 4, 4), ("0.23.0", True, 8, 4)],
+)
+def test_rotary_caches_of_compressed_attention_have_two_bases_and_rows_of_the_batch(
+    release: str, drafting: bool, rows: int, size: int
+) -> None:
+    facts, known = compressed()
+    options = {"speculative": MTP} if drafting else {}
+    wide = replace(facts, config={"rope_theta": 10000, "compress_rope_theta": 160000})
+    with_caches = weights((wide, replace(known, rotary_dim=64)), release, **options)
+    without = weights((wide, replace(known, rotary_dim=64, max_positions=None)), release, **options)
+    assert with_caches - without == 2 * (2 * 1048576 + rows * 4096) * 64 * size
+
+
+@pytest.mark.parametrize(
+    ("release", "options", "kept"),
+    [
+        ("0.13.0rc3", {}, False), ("0.20.2rc1", {}, True), ("0.26.0rc1", {}, True), ("0.27.1rc1", {}, False),
+        ("0.29.0rc1", {"speculative": MTP}, True), ("0.30.0rc2", {"speculative": MTP}, False),
+    ],
+)  # fmt: skip
+def test_residual_streams_are_kept_for_the_draft(release: str, options: dict[str, Any], kept: bool) -> None:
+    facts, known = compressed()
+    more = weights((replace(facts, config={"hc_mult": 4}), known), release, **options)
+    assert more - weights((facts, known), release, **options) == kept * 4096 * 4 * 4096 * 2

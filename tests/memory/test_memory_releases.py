@@ -11,7 +11,7 @@ from memory_models import Model, deepseek_v3, launch, qwen3, qwen35, rules, targ
 from ascend_compat.core.plan import RankMemory
 from ascend_compat.core.profile import AttentionKind
 from ascend_compat.core.target import Target
-from ascend_compat.core.units import GIB
+from ascend_compat.core.units import GIB, MIB
 from ascend_compat.memory.plan import make_plan
 
 
@@ -113,3 +113,21 @@ def test_hyper_connections_keep_streams_that_sequence_parallelism_deals_out() ->
     plain, streams = (peak((known, profile), tp=8, ep=True, **sequence) for known in (facts, wide))
     assert streams - plain == 3 * one // 8
     assert peak((facts, profile), tp=8, ep=True) - plain == one - one // 8 - one * 7 // 16
+
+
+def test_pipeline_buffers_are_taken_after_the_profile_run() -> None:
+    one, two = (rank(small(), target(), pp=pp) for pp in (1, 2))
+    assert two.non_torch == one.non_torch
+    assert two.unprofiled - one.unprofiled == 400 * MIB
+
+
+def test_a_draft_raises_the_high_end_of_the_graphs_of_experts() -> None:
+    found = []
+    for draft in (None, {"method": "mtp"}):
+        known = rank(deepseek_v3(True), target(), tp=8, dp=2, ep=True, speculative=draft)
+        found.append(next(part.high for part in known.estimates if part.name == "graph"))
+    assert found[1] > 1.9 * GIB > found[0]
+
+
+def test_a_32g_card_is_what_its_logs_state() -> None:
+    assert target(memory="32G").soc.memory_bytes == 31662800896
