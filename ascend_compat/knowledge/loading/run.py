@@ -99,6 +99,7 @@ class Run:
         self.model = Model(pack, self.machine, tree, match, self.samples, self.mapper, sizes)
         strict = pack["loaders"].get("strict") if match.startup.method is None else None
         self.out = Loading(architecture, strict=strict)
+        self.followed = True
 
     def run(self, only: Collection[str] | None = None) -> Loading:
         """Build the model, run its ``load_weights`` (on the tensors named ``only``), read off what was written."""
@@ -108,6 +109,7 @@ class Run:
             if name.startswith(PATCHES):
                 self.machine.load(name)
         root = self.model.build()
+        self.followed = next(root.named_parameters(), None) is not None
         construct(self.machine, root, given)
         fed = [s for s in self.samples if only is None or s.name in only]
         prefix = self._prefix(root)
