@@ -12,6 +12,8 @@ from ascend_compat.memory.spread import dynamic_balancing, expert_world, extra_e
 
 #: Environment variable with the buffer of one direction of a communicator, in MiB.
 BUFFER = "HCCL_BUFFSIZE"
+#: Value of the switch of groups opened at load that means MC2 and EP.
+_BOTH = 2
 
 
 class Method(str, Enum):
@@ -98,13 +100,14 @@ def communicator_bytes(case: Case, layout: Layout) -> int:
 def communicators(case: Case, layout: Layout) -> Iterator[tuple[str, int]]:
     """Communicators the profile run opens, by name with their bytes; groups of one rank take none."""
     group = case.rules.integer("hccl_group_bytes")
+    loaded = case.switch("dispatcher_groups") if case.profile.moe and expert_world(layout) > 1 else 0
     if layout.tp > 1:
         yield "tp", group
-    if _own_expert_group(case, layout):
+    if loaded == _BOTH or _own_expert_group(case, layout):
         yield "ep", group
     if layout.dp > 1:
         yield "dp", case.rules.integer("hccl_dp_group_bytes")
-    if uses_mc2(case, layout):
+    if loaded or uses_mc2(case, layout):
         yield "mc2", 2 * buffer_mib(case, layout) * MIB
     if layout.ep and dynamic_balancing(case):
         yield "eplb", case.rules.integer("hccl_eplb_group_bytes")

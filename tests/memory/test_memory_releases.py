@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from memory_models import Model, deepseek_v3, launch, qwen3, qwen35, rules, target
+from memory_models import Model, deepseek_v3, launch, qwen3, qwen3_moe, qwen35, rules, target
 
 from ascend_compat.core.plan import RankMemory
 from ascend_compat.core.profile import AttentionKind
@@ -131,3 +131,12 @@ def test_a_draft_raises_the_high_end_of_the_graphs_of_experts() -> None:
 
 def test_a_32g_card_is_what_its_logs_state() -> None:
     assert target(memory="32G").soc.memory_bytes == 31662800896
+
+
+@pytest.mark.parametrize(
+    ("release", "groups"), [("0.10.2rc1", 0), ("0.11.0rc0", 1), ("0.13.0rc2", 2), ("0.18.0rc1", 0)]
+)
+def test_releases_that_open_every_dispatcher_at_load_pay_for_groups_they_do_not_use(release: str, groups: int) -> None:
+    on = target(release=release, vllm=release.partition("rc")[0], memory=512)
+    dense, experts = (rank(model, on, tp=4, ep=False).non_torch for model in (small(), qwen3_moe()))
+    assert experts - dense == groups * 400 * MIB
