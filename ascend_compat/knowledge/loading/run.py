@@ -193,12 +193,9 @@ class Run:
         error = fate.error
         name = mapped(item.name, self.mapper) or item.name
         known, left = self.model.place(item, name)
-        # Of a module that was not followed nobody knows what it would take; those of the top are.
-        if (
-            error is not None
-            and (known or name.count(".") < 2)
-            and (error.kind in OWN or "has no attribute 'w" in error.message)
-        ):
+        # Of a module that was not followed nobody knows what it would take; those of the top are, if any was.
+        followed = self.followed and (known or name.count(".") < 2)
+        if error is not None and followed and (error.kind in OWN or "has no attribute 'w" in error.message):
             return Outcome(item, Result.RAISES, (), error.at, error.kind, error.message, draft=draft)
         if buffers and error is None:
             names = tuple(sorted({b.parameter for b in buffers}))
