@@ -20,8 +20,6 @@ from ascend_compat.knowledge.variants import float_variant, modelslim_variant
 #: What a remedy asks of the user and what that weighs: change the command, use more cards, install another release,
 #: fetch or make other weights, use other hardware. A later one weighs more than all before it together.
 EFFORT = {"flag": 1, "dtype": 2, "cards": 4, "release": 8, "precision": 16, "soc": 32}
-#: The level of a tensor table that only guesses.
-INFERRED = "inferred"
 #: Changes that a change of the command may come with; two of them are a combination.
 GREAT = ("release", "precision", "soc")
 
@@ -87,8 +85,7 @@ def candidates(base: Judgement, shared: Shared, socs: list[Soc]) -> list[Candida
     ``socs`` are the devices to consider. Two kinds at once are tried only when neither alone leads to a yes.
     Deterministic: the same question gives the same list. Tensors that are absent or guessed are a yes nowhere.
     """
-    note = base.facts.table
-    if not base.facts.tensors or (note is not None and note.level == INFERRED):
+    if base.facts.guessed:
         return []
     search = Search(base, shared)
     variants = _variants(search)

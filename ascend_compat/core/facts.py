@@ -95,6 +95,11 @@ class CheckpointFacts:
     quantize_configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
+    def guessed(self) -> bool:
+        """Whether there are no tensors, or those of a table that only guesses: nothing of them is a verdict."""
+        return not self.tensors or (self.table is not None and self.table.level == "inferred")
+
+    @property
     def missing_code(self) -> tuple[str, ...]:
         """Python files that ``auto_map`` looks for beside config.json and that are not there.
 

@@ -170,7 +170,7 @@ def _group(graph: DiGraph[str], rules: Rules, target: Target, match: Match, grou
 def _unjudged(graph: DiGraph[str], facts: CheckpointFacts, match: Match) -> None:
     """What no step above looked at and a verdict would need: absent headers, quantized tensors without a module."""
     note = facts.table
-    if not facts.tensors or (note is not None and note.level == "inferred"):
+    if facts.guessed:
         evidence = config_evidence("", "no safetensors header was read")
         reason = note.missing or note.source if note is not None else "no safetensors header was read"
         add(graph, ROOT, "tensors:?", "stores-as", evidence, ok=None, absent=True, reason=reason,

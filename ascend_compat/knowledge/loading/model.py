@@ -11,7 +11,7 @@ from ascend_compat.knowledge.loading.machine import LoadingMachine
 from ascend_compat.knowledge.loading.parameters import Outcomes, Stored, parameters
 from ascend_compat.knowledge.loading.samples import Sample
 from ascend_compat.knowledge.loading.skeleton import Node, Skeleton
-from ascend_compat.knowledge.loading.stand_ins import Buffer, parameter_data
+from ascend_compat.knowledge.loading.stand_ins import Buffer, View, parameter_data
 from ascend_compat.knowledge.matched import GroupOutcome, Match
 from ascend_compat.knowledge.modules import MOE, ModuleTree
 from ascend_compat.knowledge.replay import UNQUANTIZED
@@ -53,8 +53,11 @@ class Model:
     def _buffer(self, node: Node) -> None:
         """Buffers of a module, which no pack lists: what is stored for it that is neither a parameter nor a child."""
         for name in self.stored.at(node.path, node.index, ()) - node.parameters.keys() - node.children.keys():
-            unknown = Unknown(self.tree.at or "", f"shape of {name}")
-            node.buffers[name] = parameter_data(Buffer(f"{node.path}.{name}", (unknown,), True), self.match.dtype)
+            node.buffers[name] = self._assumed(node, name, self.tree.at or "")
+
+    def _assumed(self, node: Node, name: str, at: str) -> View:
+        """What the checkpoint has for a module whose class does not show that it takes it."""
+        return parameter_data(Buffer(f"{node.path}.{name}", (Unknown(at, f"shape of {name}"),), True), self.match.dtype)
 
     def _fill(self, node: Node, outcomes: Outcomes) -> None:
         leaf = node.leaf
@@ -74,9 +77,8 @@ class Model:
             node.instance.names["weight_loader"] = loader
         made = parameters(self.pack, leaf, node.instance, node.path, group, names, self.match.dtype, self.sizes)
         node.parameters.update(made)
-        for name in names - made.keys() if node.several else ():
-            unknown = Unknown(leaf.at, f"which of several classes {path} is")
-            node.parameters[name] = parameter_data(Buffer(f"{node.path}.{name}", (unknown,), True), self.match.dtype)
+        if node.several:
+            node.parameters.update({name: self._assumed(node, name, leaf.at) for name in names - made.keys()})
 
     def place(self, item: Sample, name: str) -> tuple[bool, str | None]:
         """Whether the model has a module for a tensor, and which of its parameters waits for it, empty."""
@@ -90,10 +92,11 @@ class Model:
         else:
             node = self.leaves.get((item.index, parts[-3] if len(parts) > 2 else "", parts[-2] if parts[1:] else ""))
             node = node if node is not None and _same_stack(node.path.split("."), parts, item.index) else None
-        view = node.parameters.get(parameter) if node is not None else None
-        waiting = node is not None and not node.spare and view is not None and view.buffer is not None
-        empty = view.buffer if waiting and view is not None and view.buffer and not view.buffer.written else None
-        return node is not None, None if empty is None else empty.parameter
+        if node is None:
+            return False, None
+        view = None if node.spare else node.parameters.get(parameter)
+        buffer = view.buffer if view is not None else None
+        return True, buffer.parameter if buffer is not None and not buffer.written else None
 
     def _indices(self) -> dict[str, list[int]]:
         """Indices of the layers that are built, by the name before them (``layers``, ``blocks``); all under ``""``."""

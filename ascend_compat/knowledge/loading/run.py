@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
+from ascend_compat.classify.quant.stored import FLOAT_DTYPES
 from ascend_compat.classify.tensors import DRAFT
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.folded import Folded
@@ -33,8 +34,6 @@ NAMED, NUMBERED = ("gate_proj", "down_proj", "up_proj"), ("w1", "w2", "w3")
 BODY = "model"
 #: How checkpoints call the gate of experts, alone or with the projection beside it.
 GATES = frozenset({"gate_proj", "w1", "gate_up_proj", "gate_and_up_projs", "linear_v", "w13"})
-#: Dtypes that hold one value an element.
-FLOATS = frozenset({"BF16", "F16", "F32"})
 #: Exceptions that the interpreter does not bring about itself by what it leaves out.
 OWN = frozenset({"KeyError", "ValueError", "AssertionError", "RuntimeError", "IndexError", "NotImplementedError"})
 
@@ -77,7 +76,7 @@ def _plain(items: list[Sample], hidden: int) -> bool:
     """Whether experts have a gate and take the model's own width: the sizes of others are not computed."""
     experts = [item for item in items if "experts" in item.name.split(".")]
     projections = {part for item in experts for part in item.name.split(".")[-2:]}
-    whole = [item.group for item in experts if item.group.parameter == "weight" and item.group.dtype in FLOATS]
+    whole = [item.group for item in experts if item.group.parameter == "weight" and item.group.dtype in FLOAT_DTYPES]
     return bool(projections & GATES) and (not whole or any(hidden in group.shape for group in whole))
 
 
