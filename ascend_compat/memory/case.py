@@ -109,8 +109,13 @@ def cdiv(number: int, divisor: int) -> int:
 
 def text_config(facts: CheckpointFacts, profile: ModelProfile) -> Mapping[str, Any]:
     """The part of ``config.json`` that describes the language model."""
-    value: Any = facts.config
-    for key in filter(None, profile.text_config_path.split(".")):
+    return part_of(facts.config, profile.text_config_path)
+
+
+def part_of(config: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """The object at a dotted path of ``config.json``, empty where there is none; the whole for an empty path."""
+    value: Any = config
+    for key in filter(None, path.split(".")):
         value = value.get(key, {}) if isinstance(value, Mapping) else {}
     return value if isinstance(value, Mapping) else {}
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ascend_compat.core.plan import Layout
-from ascend_compat.memory.case import Case, cdiv
+from ascend_compat.memory.case import Case, cdiv, part_of
 
 _SEEN = ("vision", "image", "video")
 #: Patches that become one token of the language model.
@@ -44,11 +41,8 @@ def kept_bytes(case: Case) -> int:
 
 def deepstack_levels(case: Case) -> int:
     """Layers of the encoder whose output goes to the language model beside the last one's."""
-    value: Any = case.facts.config
-    for key in filter(None, case.profile.text_config_path.rpartition(".")[0].split(".")):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    tower = value.get("vision_config") if isinstance(value, Mapping) else None
-    found = tower.get("deepstack_visual_indexes") if isinstance(tower, Mapping) else None
+    beside = part_of(case.facts.config, case.profile.text_config_path.rpartition(".")[0])
+    found = part_of(beside, "vision_config").get("deepstack_visual_indexes")
     return len(found) if isinstance(found, list) else 0
 
 
