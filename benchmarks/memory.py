@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
-from published import RULES, NoModel, gib, judged, memory_rules, model, models, rows, running
+from published import RULES, NoModel, gib, judged, memory_rules, model, models, rows, same_launch
 from published_figures import FIGURES, Figure
 
 from ascend_compat.classify.configured import configured
@@ -67,7 +67,13 @@ def negatives() -> bool:
 def refused() -> Share:
     """The share of layouts known not to fit that do not."""
     chosen = [{**row, **_negative(row)} for row in rows("negatives") if row["strength"] in _SOLID]
-    return _share(chosen, lambda attempt: not attempt.fits)
+    return _share([_dated(row) for row in chosen], lambda attempt: not attempt.fits)
+
+
+def _dated(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row of no release at that of the deployment which is the same launch."""
+    other = None if row.get("release") else same_launch(row)
+    return {**row, "release": other["release"]} if other else row
 
 
 def _negative(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,8 +127,6 @@ def _reason(row: Mapping[str, Any], plan: MemoryPlan) -> str:
         f" (weights {gib(rank.weights)}, activation {gib(rank.activation)}, non-torch {gib(rank.non_torch)}, "
         f"KV {gib(rank.kv_cache)} of a budget of {gib(rank.budget)} GiB)"
     )  # fmt: skip
-    if "strength" in row and (other := running(row)):
-        parts += f"; the deployment {other} is the same launch and has to fit"
     if not row.get("max_model_len") and plan.longest:
         parts += f"; the row states no length, {plan.longest:,} tokens fit"
     return f"{head}: {failure}{parts}"

@@ -49,13 +49,13 @@ def rows(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
-def running(row: Mapping[str, Any]) -> str | None:
+def same_launch(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The published deployment that is the same launch as a row, redundant experts included; ``None`` without one."""
     names = ("base_model", "precision", "soc", "tp", "dp", "max_model_len", "gpu_memory_utilization")
     for other in rows("deployments"):
         same = all(row.get(name) == other.get(name) for name in names) and row["npus"] == other["npus_total_used"]
         if same and _redundant(row) == _redundant(other):
-            return str(other["id"])
+            return other
     return None
 
 

@@ -92,6 +92,9 @@ def _sizes(finding: Finding, found: Judgement | Refusal, launch: LaunchProfile) 
         yield replace(launch, flags={k: v for k, v in (launch.flags or {}).items() if k != "--block-size"})
     elif kind == "AC411.none":
         yield replace(launch, ep=False)
+    elif kind == "AC411.unplaced":
+        kept = {k: v for k, v in (launch.additional_config or {}).items() if k != "init_redundancy_expert"}
+        yield replace(launch, additional_config=kept)
     elif kind == "AC401.device":
         yield replace(launch, kv_cache_memory_bytes=None)
     yield from _room(kind, found, launch)

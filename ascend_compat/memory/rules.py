@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 from pydantic import Field, field_validator
 
@@ -34,7 +34,7 @@ class Constant(Sourced):
 
 
 class Interval(Rule):
-    """Releases and devices a rule holds for; compared without pre-release suffix (0.18.0rc1 counts as 0.18.0)."""
+    """Releases and devices a rule holds for; 0.18.0rc1 counts as 0.18.0 unless the bound names a pre-release."""
 
     vllm: str | None = None
     vllm_ascend: str | None = None
@@ -212,10 +212,16 @@ def _inside(specifier: str | None, version: str | None) -> bool:
     if specifier is None:
         return True
     try:
-        release = Version(Version(version or "").base_version)
+        release = Version(version or "")
     except InvalidVersion:
         return not specifier.lstrip().startswith("<")
-    return release in SpecifierSet(specifier)
+    return all(_meets(release, bound) for bound in SpecifierSet(specifier))
+
+
+def _meets(release: Version, bound: Specifier) -> bool:
+    """A bound that names no pre-release means the candidates of a release too: 0.18.0rc1 is in ``>=0.18``."""
+    exact = Version(bound.version.removesuffix(".*")).is_prerelease
+    return bound.contains(release if exact else Version(release.base_version), prereleases=True)
 
 
 def load_memory_rules(path: Path) -> MemoryRules:

@@ -12,7 +12,7 @@ from ascend_compat.memory.kv_state import hybrid_block
 from ascend_compat.memory.kv_tokens import stored_bytes
 from ascend_compat.memory.lengths import positions, unlimited
 from ascend_compat.memory.pieces import declared_group
-from ascend_compat.memory.spread import expert_world, extra_experts, flashcomm
+from ascend_compat.memory.spread import dynamic_balancing, expert_world, extra_experts, flashcomm
 from ascend_compat.memory.validity_parallel import decode_context, prefill_context, speculation, stages
 
 _FINE_GRAINED = ("oproj", "lmhead", "embedding", "mlp", "olora")
@@ -110,6 +110,8 @@ def _experts(case: Case, layout: Layout) -> Iterator[Message]:
         yield Message("AC411.count", {"experts": total, "ep": world})
     if extra and not layout.ep:
         yield Message("AC411.redundant", {"experts": extra})
+    if extra and dynamic_balancing(case) and not case.option("expert_map_path"):
+        yield Message("AC411.unplaced", {"experts": extra})
     if not layout.ep and moe.intermediate_size % world:
         yield Message("AC411.intermediate", {"size": moe.intermediate_size, "ranks": world})
     yield from _groups(case, layout, world)

@@ -76,6 +76,7 @@ def on(release: str, soc: str = "A3") -> Target:
 
 
 MTP = {"method": "mtp", "num_speculative_tokens": 1}
+COPIES = {"dynamic_eplb": True, "init_redundancy_expert": 16}
 V2 = {"VLLM_USE_V2_MODEL_RUNNER": "1"}
 LATENT_96 = replace(deepseek_v3(True)[1].attention[0], heads=96)
 
@@ -101,6 +102,11 @@ LATENT_96 = replace(deepseek_v3(True)[1].attention[0], heads=96)
         (deepseek_v3(), "0.15.0rc1", {"tp": 3, "dp": 1}, "AC410.heads"),
         (glm47(), "0.15.0rc1", {"tp": 2, "dp": 3, "pp": 4}, None),
         (glm47(), "0.16.0rc1", {"tp": 2, "dp": 3, "pp": 4}, "AC411.count"),
+        (glm47(), "0.11.0", {"tp": 8, "dp": 2, "additional_config": COPIES}, "AC411.unplaced"),
+        (glm47(), "0.11.0", {"tp": 8, "dp": 2, "additional_config": {**COPIES, "expert_map_path": "map.json"}}, None),
+        (glm47(), "0.11.0", {"tp": 8, "dp": 2, "additional_config": {"dynamic_eplb": True}}, None),
+        (glm47(), "0.13.0rc1", {"tp": 8, "dp": 2, "additional_config": COPIES}, "AC411.unplaced"),
+        (glm47(), "0.13.0rc2", {"tp": 8, "dp": 2, "additional_config": COPIES}, None),
         (glm47(), "0.23.0", {"tp": 8, "pp": 2, "speculative": MTP}, "AC413.mtp_stages"),
         (glm47(), "0.24.0rc1", {"tp": 8, "pp": 2, "speculative": MTP}, None),
         (
