@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ascend_compat.core.class_names import shorten
+from ascend_compat.extract.class_values import MAPPER, PACKED, class_mapping
 from ascend_compat.extract.construction import INIT, QUANT, Construction
 from ascend_compat.extract.custom_ops import creates_weights, layer_class
 from ascend_compat.extract.made import Made, is_model
@@ -14,8 +15,6 @@ from ascend_compat.extract.statements import nodes
 from ascend_compat.extract.tree import Module, NotConstant, Trees, assignments
 
 IN_TREES = ("vllm.", "vllm_ascend.")
-LITERALS = ("packed_modules_mapping",)
-MAPPER = "hf_to_vllm_mapper"
 
 
 def extract_modules(trees: Trees, architectures: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -203,13 +202,11 @@ class _Opened:
     def _literals(self) -> Iterator[tuple[str, Any]]:
         for name, value in assignments(self.node.body) if isinstance(self.node, ast.ClassDef) else ():
             try:
-                if name in LITERALS:
-                    known = self.trees.constant(self.module, value)
+                if name == PACKED:
+                    known = class_mapping(self.trees, self.module, value, name)
                     yield name, {**known, **dict(self._added(name))} if isinstance(known, dict) else known
-                elif name == MAPPER and isinstance(value, ast.Call):
-                    parts = {k.arg: self.trees.constant(self.module, k.value) for k in value.keywords if k.arg}
-                    wanted = {k: v for k, v in parts.items() if k.startswith("orig_to_new") and isinstance(v, dict)}
-                    yield MAPPER, wanted
+                elif name == MAPPER and not isinstance(value, ast.Constant):
+                    yield name, class_mapping(self.trees, self.module, value, name)
             except NotConstant as stop:
                 self.trees.unfollowed.append(str(stop))
 

@@ -44,6 +44,7 @@ def engine_config(environment: Environment, model: Instance, load: Instance) -> 
         "model_config": model,
         "load_config": load,
         "quant_config": None,
+        "cache_config": Instance(None, {"cache_dtype": environment.kv_cache_dtype}, closed=False, label="cache_config"),
         "parallel_config": environment.parallel.config(),
         "additional_config": copy.deepcopy(dict(environment.additional_config)),
     }

@@ -62,6 +62,7 @@ class Environment:
     files: Mapping[str, Any]
     quantization: str | None = None
     dtype: str = "bfloat16"
+    kv_cache_dtype: str = "auto"
     enforce_eager: bool = False
     parallel: Parallel = Parallel()
     soc_version: str | None = None

@@ -11,13 +11,12 @@ from ascend_compat.core.verdict import Basis, Effect, Severity
 from ascend_compat.knowledge.curated import AbsentDtype
 from ascend_compat.knowledge.layers import concrete
 from ascend_compat.knowledge.modules import Leaf, ModuleTree
-from ascend_compat.knowledge.outcomes import LayerOutcome, LayerSpec
+from ascend_compat.knowledge.outcomes import ATTENTION, LayerOutcome, LayerSpec
 from ascend_compat.knowledge.places import at
 from ascend_compat.knowledge.replay import Replay
 
 #: The class that attention layers share. Source: vLLM 0.18.0, model_executor/layers/attention_layer_base.py.
 BASE = "AttentionLayerBase"
-ATTENTION = "attention"
 FLAG = "--kv-cache-dtype"
 _FLOAT8 = "float8_e4m3fn"
 
@@ -29,7 +28,7 @@ def ask_cache(replay: Replay, tree: ModuleTree, profile: ModelProfile) -> tuple[
         return None
     first = next((group.layers[0] for group in profile.attention if group.layers), 0)
     prefix = concrete(leaf.path, first)
-    return prefix, replay.layer(LayerSpec(prefix, leaf.cls, leaf.lineage, ATTENTION, 0, (0,)), allocate=False)
+    return prefix, replay.layer(LayerSpec(prefix, leaf.cls, leaf.lineage, ATTENTION, 0, (0,)))
 
 
 def _attention(tree: ModuleTree) -> Leaf | None:

@@ -101,6 +101,7 @@ def _environment(
         files=files.files(layers),
         quantization=launch.quantization,
         dtype=dtype,
+        kv_cache_dtype=(launch.flags or {}).get("--kv-cache-dtype") or "auto",
         enforce_eager=launch.enforce_eager,
         parallel=Parallel(launch.tp or 1, launch.dp or 1, launch.pp or 1, bool(launch.ep)),
         vllm_version=target.vllm,

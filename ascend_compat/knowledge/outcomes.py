@@ -43,6 +43,10 @@ class Startup:
     supported: tuple[str, ...] = ()
 
 
+#: The kind of an attention layer, beside ``linear`` and ``moe`` of the scheme registry.
+ATTENTION = "attention"
+
+
 @dataclass(frozen=True, slots=True)
 class LayerSpec:
     """One module of the model: ``prefix`` in vLLM's names, its class, sizes in elements on one rank of TP 1."""

@@ -31,7 +31,7 @@ from ascend_compat.knowledge.evaluate.values import (
     Undecided,
     Unknown,
 )
-from ascend_compat.knowledge.outcomes import LayerOutcome, LayerSpec, Startup, Trouble
+from ascend_compat.knowledge.outcomes import ATTENTION, LayerOutcome, LayerSpec, Startup, Trouble
 from ascend_compat.knowledge.specs import layer_class
 
 CONFIG = "vllm.config"
@@ -62,9 +62,8 @@ class Replay:
         self.load_config = Instance(None, {"download_dir": None}, closed=False, label="load_config")
         self.vllm_config = engine_config(environment, self.model_config, self.load_config)
         self.machine.externals["vllm.model_executor.models.utils.WeightsMapper"] = Native("WeightsMapper", made_mapper)
-        self.machine.externals["vllm.config.get_current_vllm_config"] = Native(
-            "get_current_vllm_config", lambda args, keywords, at: self.vllm_config
-        )
+        for name in ("get_current_vllm_config", "get_current_vllm_config_or_none"):
+            self.machine.externals[f"vllm.config.{name}"] = Native(name, lambda args, keywords, at: self.vllm_config)
 
     def start(self) -> Startup:
         """Registration, verification, configuration, auto-detection: in the order a server runs them."""
@@ -247,7 +246,9 @@ class Replay:
         out.trouble = self._attempt("layer", ask)
         if out.trouble is None:
             self._read_method(result[0], out)
-        if allocate and out.trouble is None and out.scheme is not None:
+        if spec.kind == ATTENTION and out.trouble is None and out.scheme is not None:
+            out.params.update(self._assigned(result[0], layer, spec))
+        elif allocate and out.trouble is None and out.scheme is not None:
             out.trouble = self._attempt("allocation", lambda: self._allocate(result[0], layer, spec))
             out.computed = self._computed(result[0])
         out.returns = self.machine.returns[start:]
@@ -266,6 +267,13 @@ class Replay:
             out.scheme, out.scheme_at = scheme.cls.name, scheme.cls.at
         elif not any(UNQUANTIZED in base.name for base in method.cls.lineage() if isinstance(base, Class)):
             out.scheme, out.scheme_at = method.cls.name, method.cls.at  # a method that is its own scheme
+
+    def _assigned(self, method: Instance, layer: Instance, spec: LayerSpec) -> dict[str, Tensor]:
+        """What ``create_weights`` of an attention layer's method assigns; empty where that can't be followed."""
+        known = set(layer.names)
+        if self._attempt("allocation", lambda: self._allocate(method, layer, spec)) is not None:
+            return {}
+        return {k: v for k, v in layer.names.items() if k not in known and isinstance(v, Tensor)}
 
     def _computed(self, method: Instance) -> frozenset[str]:
         """Parameters that the method says it computes itself, so that a checkpoint need not have them."""
@@ -286,9 +294,12 @@ class Replay:
 
     def _allocate(self, method: Instance, layer: Instance, spec: LayerSpec) -> None:
         create = self.machine.attribute(method, "create_weights", "")
-        if spec.kind == "moe":
+        args, keywords = [layer], {"weight_loader": External("weight_loader")}
+        if spec.kind == ATTENTION:  # it is given neither sizes nor a loader
+            keywords = {}
+        elif spec.kind == "moe":
             args = [layer, spec.experts, spec.input_size, spec.output_sizes[0], self.dtype]
         else:
             total = sum(spec.output_sizes)
             args = [layer, spec.input_size, list(spec.output_sizes), spec.input_size, total, self.dtype]
-        self.machine.call(create, args, {"weight_loader": External("weight_loader")}, "")
+        self.machine.call(create, args, keywords, "")

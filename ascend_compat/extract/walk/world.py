@@ -152,13 +152,14 @@ class World:
     def torch_op(self, op: str) -> str | None:
         """``torch.ops.vllm.NAME``: the dotted name of the Python function behind it; the plugin's wins.
 
-        Modules of a tree that spell the name out are asked first: the others need not be parsed then.
+        Modules of a tree that spell the name out are asked first: the others need not be parsed then. Of several that
+        register one name the last counts (``amd`` before ``nvidia``: the platform is neither, and takes the latter).
         """
         if op not in self._torch_ops:
             homes = (
                 home
                 for registering in self._homes
-                for home in sorted(registering, key=lambda home: op.encode() not in home[1])
+                for home in sorted(reversed(registering), key=lambda home: op.encode() not in home[1])
             )
             rows = (self._registered(name, data).get(op) for name, data in homes)
             self._torch_ops[op] = next((row for row in rows if row is not None), None)

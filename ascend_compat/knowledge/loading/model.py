@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ascend_compat.knowledge.evaluate.values import Bound, Class, Instance, Unknown
 from ascend_compat.knowledge.layers import EXPERT_HALVES
 from ascend_compat.knowledge.loading.machine import LoadingMachine
-from ascend_compat.knowledge.loading.parameters import Outcomes, Stored, parameters
+from ascend_compat.knowledge.loading.parameters import Outcomes, Stored, parameters, scale
 from ascend_compat.knowledge.loading.samples import Sample
 from ascend_compat.knowledge.loading.skeleton import Node, Skeleton
 from ascend_compat.knowledge.loading.stand_ins import Buffer, View, parameter_data
 from ascend_compat.knowledge.matched import GroupOutcome, Match
-from ascend_compat.knowledge.modules import MOE, ModuleTree
+from ascend_compat.knowledge.modules import MOE, Leaf, ModuleTree
+from ascend_compat.knowledge.outcomes import LayerOutcome
 from ascend_compat.knowledge.replay import UNQUANTIZED
 
 #: What checkpoints and models call the text model, which holds its list of layers.
 TEXT = frozenset({"model", "language_model", "text_model", "transformer", "llm", "thinker", "backbone", "decoder"})
+
+_NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
 class Model:
@@ -77,8 +81,16 @@ class Model:
             node.instance.names["weight_loader"] = loader
         made = parameters(self.pack, leaf, node.instance, node.path, group, names, self.match.dtype, self.sizes)
         node.parameters.update(made)
+        node.parameters.update(self._scales(node, leaf))
         if node.several:
             node.parameters.update({name: self._assumed(node, name, leaf.at) for name in names - made.keys()})
+
+    def _scales(self, node: Node, leaf: Leaf) -> dict[str, View]:
+        """What a quantized KV cache allocates on an attention layer."""
+        prefix, outcome = self.match.cache or ("", LayerOutcome())
+        if _NUMBER.sub("*", prefix) != leaf.path:
+            return {}
+        return {name: scale(f"{node.path}.{name}", tensor, self.match.dtype) for name, tensor in outcome.params.items()}
 
     def place(self, item: Sample, name: str) -> tuple[bool, str | None]:
         """Whether the model has a module for a tensor, and which of its parameters waits for it, empty."""

@@ -139,6 +139,12 @@ def _allocated(name: str, tensor: Tensor, leaf: Leaf, owner: Instance) -> View:
     return parameter_data(Buffer(name, tensor.shape), tensor.dtype, attributes)
 
 
+def scale(name: str, tensor: Tensor, dtype: str) -> View:
+    """A parameter of a quantized KV cache, which its method's own loader sizes as the checkpoint has it."""
+    attributes = {key: Native(key, sharded_loader) for key in tensor.attributes if key == "weight_loader"}
+    return parameter_data(Buffer(name, (Unknown(tensor.at, f"shape of {name}"),)), dtype, attributes)
+
+
 def _plain(name: str, leaf: Leaf, owner: Instance, dtype: str, assumed: bool = False, own: bool = False) -> View:
     """A parameter whose sizes are not computed: allocation of float layers follows the configuration."""
     has_loader = own or leaf.kind in (LINEAR, MOE, EMBEDDING)

@@ -99,11 +99,14 @@ class Run:
         strict = pack["loaders"].get("strict") if match.startup.method is None else None
         self.out = Loading(architecture, strict=strict)
         self.followed = True
+        self.whole: Instance | None = None
 
     def run(self, only: Collection[str] | None = None) -> Loading:
         """Build the model, run its ``load_weights`` (on the tensors named ``only``), read off what was written."""
+        self._launch()
         given = self._given()
-        self._launch(given)
+        self.whole = vllm_config(given.config, given.quantization, given.quant_config, given.dtype)
+        self.machine.hf_config = given.config
         for name in sorted(self.machine.modules):
             if name.startswith(PATCHES):
                 self.machine.load(name)
@@ -141,16 +144,15 @@ class Run:
         inner = {*body.children, *body.parameters} if body else set()
         return f"{BODY}." if firsts <= inner and not firsts & {*root.children, *root.parameters} else ""
 
-    def _launch(self, given: Given) -> None:
-        """What code reads of the launch wherever it stands."""
-        whole = vllm_config(given.config, given.quantization, given.quant_config, given.dtype)
+    def _launch(self) -> None:
+        """What code reads of the launch wherever it stands; bound before the first module that imports it is loaded."""
+        named = self.machine.externals
         for name in ("get_current_vllm_config", "get_current_vllm_config_or_none", "vllm.get_current_vllm_config"):
-            self.machine.externals[f"vllm.config.{name}"] = Native(name, lambda args, keywords, at: whole)
-        self.machine.externals["vllm.config.VllmConfig.get_quantization_config"] = Native(
-            "get_quantization_config", lambda args, keywords, at: given.quant_config
+            named[f"vllm.config.{name}"] = Native(name, lambda args, keywords, at: self.whole)
+        named["vllm.config.VllmConfig.get_quantization_config"] = Native(
+            "get_quantization_config", lambda args, keywords, at: self.whole and self.whole.names["quant_config"]
         )
-        self.machine.externals["vllm_ascend.utils.vllm_version_is"] = Native("vllm_version_is", self._is_version)
-        self.machine.hf_config = given.config
+        named["vllm_ascend.utils.vllm_version_is"] = Native("vllm_version_is", self._is_version)
 
     def _is_version(self, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
         """Whether the installed vLLM is the one that is named: the one the release is paired with."""
