@@ -12,7 +12,7 @@ from ascend_compat.checkpoint.config import DocumentError, read_config, read_doc
 from ascend_compat.checkpoint.index import CrossCheck, Index, read_index
 from ascend_compat.checkpoint.problems import problem, unfilled_unnoticed
 from ascend_compat.checkpoint.shard import ShardText, parse_shard, read_shard
-from ascend_compat.checkpoint.shards import choose_shards
+from ascend_compat.checkpoint.shards import choose_shards, rank_of, stored_ranks
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Finding
 from ascend_compat.source.interface import CheckpointSource
@@ -57,6 +57,7 @@ def read_checkpoint(source: CheckpointSource) -> CheckpointFacts:
         tensors=tensors,
         has_weights=bool(tensors),
         shards=len(shards),
+        ranks=stored_ranks(shards),
         quant_description=side["quant_model_description.json"],
         hf_quant_config=side["hf_quant_config.json"],
         generation_config=side["generation_config.json"],
@@ -89,6 +90,8 @@ def _read_shards(
         yield from found
         damaged = damaged or header is None
         if header is None:
+            continue
+        if rank_of(shard.file):  # the files of the first rank stand for those of the others
             continue
         total += header.data_bytes
         names = [tensor[0] for tensor in header.tensors]

@@ -20,6 +20,9 @@ _NOT_WEIGHTS = ("training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.
 #: What download tools leave beside, or instead of, a file they have not finished.
 _UNFINISHED = (".aria2", ".incomplete", ".part", ".crdownload", ".download", ".tmp")
 _NUMBERED = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.safetensors")
+#: Shards of a sharded state: every tensor-parallel rank has files of its own, with its part of every tensor.
+#: Source: V 0.18.0 model_executor/model_loader/sharded_state_loader.py:37 ``DEFAULT_PATTERN``.
+_RANKED = re.compile(r"model-rank-(\d+)-part-\d+\.safetensors")
 #: Sizes of Git LFS pointers, whose lines are fixed but for the name of the store and the number of bytes.
 _POINTER_SIZES = range(100, 250)
 #: Files that are read, and reported where they are pointers, anyway.
@@ -60,6 +63,18 @@ def choose_shards(source: CheckpointSource, index: Index | None) -> Shards:
         shards, orphans = sorted({*shards, *present}), []
     found.extend(_orphans(source, index, orphans))
     return Shards(shards, [*found, *problems, *_formats(files, shards or missing)])
+
+
+def rank_of(file: str) -> int | None:
+    """The tensor-parallel rank whose state a shard holds, ``None`` for a shard of the whole model."""
+    found = _RANKED.fullmatch(file)
+    return int(found[1]) if found else None
+
+
+def stored_ranks(shards: Iterable[str]) -> int | None:
+    """Over how many tensor-parallel ranks a sharded state is stored; ``None`` for any other checkpoint."""
+    ranks = {rank_of(file) for file in shards}
+    return len(ranks) if ranks and None not in ranks else None
 
 
 def _numbering(present: list[str]) -> Iterator[Finding]:

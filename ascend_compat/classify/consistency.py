@@ -19,8 +19,8 @@ _GENERATES = ("ForCausalLM", "ForConditionalGeneration")
 
 
 def shape_findings(view: ConfigView, facts: CheckpointFacts, layers: int | None) -> tuple[Finding, ...]:
-    """Contradictions of sizes; nothing where headers are missing or damaged, for then a part is not seen."""
-    if not facts.has_weights or facts.problems:
+    """Contradictions of sizes; nothing where headers are missing or damaged, or hold the part of a rank."""
+    if not facts.has_weights or facts.problems or facts.ranks:
         return ()
     return (*_embedding(view, facts.tensors), *_layers(view, facts.tensors, layers), *_head(view, facts))
 

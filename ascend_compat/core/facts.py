@@ -75,7 +75,8 @@ class CheckpointFacts:
     safetensors file. ``quant_description`` is ModelSlim's ``quant_model_description.json``, ``hf_quant_config``
     ModelOpt's file; ``None`` when the file is absent, as for ``generation_config`` and ``tokenizer_config``.
     ``problems`` is the damage that was found (AC1xx).
-    ``quantize_configs`` are the files of older AWQ and GPTQ tools by name.
+    ``quantize_configs`` are the files of older AWQ and GPTQ tools by name. ``ranks`` is the number of tensor-parallel
+    ranks a sharded state is stored for; ``tensors`` are then those of the first.
     """
 
     spec: str
@@ -86,6 +87,7 @@ class CheckpointFacts:
     tensors: tuple[TensorGroup, ...]
     has_weights: bool
     shards: int = 0
+    ranks: int | None = None
     table: TableNote | None = None
     quant_description: Mapping[str, Any] | None = None
     hf_quant_config: Mapping[str, Any] | None = None
@@ -124,7 +126,7 @@ class CheckpointFacts:
     @property
     def checkpoint_bytes(self) -> int:
         """Bytes of all tensor data, headers excluded."""
-        return sum(group.bytes for group in self.tensors)
+        return sum(group.bytes for group in self.tensors) * (self.ranks or 1)
 
     @property
     def dtypes(self) -> dict[str, int]:

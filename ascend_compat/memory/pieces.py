@@ -64,10 +64,20 @@ def make_pieces(case: Case) -> tuple[Piece, ...]:
         rule = next((row for row in case.rules.modules if row.matches(group.template)), None)
         if rule is not None and rule.shard == "skip":
             continue
+        if case.facts.ranks is not None:
+            pieces.extend(_placed(case, group, _of_rank(group)))
+            continue
         if quantized and group.parameter in case.rules.storage.auxiliary:
             continue
         pieces.extend(_pieces_of(case, group, rule, quantized))
     return tuple(pieces)
+
+
+def _of_rank(group: TensorGroup) -> Piece:
+    """A tensor of a sharded state: what the file of a rank stores is what the rank holds."""
+    out, inner = (group.shape[0] if group.shape else 1), prod(group.shape[1:])
+    name = "stored state of a rank"
+    return Piece(name, "replicated", Place.LAYER, out, inner, group.per_layer, (), DTYPE_BITS[group.dtype])
 
 
 def _pieces_of(

@@ -35,8 +35,9 @@ def write(row: Row, folder: Path) -> Path:
         described = _spelled(described, tensors, layout) if described is not None else None
         tensors = list(_renamed(_joined(tensors, layout.get("joined", {})), layout.get("renamed", ())))
         if layout.get("rank_files"):
-            for rank in range(row.launch.tp or 1):
-                write_sparse(folder / f"model-rank-{rank}-part-0.safetensors", tensors)
+            ranks = row.launch.tp or 1
+            for rank in range(ranks):
+                write_sparse(folder / f"model-rank-{rank}-part-0.safetensors", [_part(t, ranks) for t in tensors])
         else:
             write_shards(folder, tensors, _SHARDS)
     if described is not None:
@@ -46,6 +47,13 @@ def write(row: Row, folder: Path) -> Path:
     for name, content in row.files.items():
         _json(folder / name, content)
     return folder
+
+
+def _part(tensor: TensorSpec, ranks: int) -> TensorSpec:
+    """What one rank stores of a tensor; norms and single values are whole on all of them."""
+    rows, *rest = tensor.shape
+    whole = "norm" in tensor.name or rows % ranks or rows < 2 * ranks
+    return tensor if whole else tensor._replace(shape=(rows // ranks, *rest))
 
 
 def _modules(config: Mapping[str, Any]) -> set[str]:
