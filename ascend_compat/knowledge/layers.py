@@ -127,6 +127,16 @@ def mapped(name: str, mapper: Mapping[str, Any]) -> str | None:
     return name
 
 
+def renames(mapper: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a mapper that a quantization configuration is given: neither stacked nor dropped names.
+
+    Source: V 0.25.1 and 0.30.0 model_executor/model_loader/utils.py ``configure_quant_config``; dropped names reach it
+    up to 0.28, and are those of modules that the model does not build.
+    """
+    tables = {key: table for key, table in mapper.items() if key != "orig_to_new_stacked"}
+    return {key: {old: new for old, new in table.items() if new is not None} for key, table in tables.items()}
+
+
 def concrete(path: str, layer: int | None) -> str:
     """A path template with its first index filled in; a further index becomes 0."""
     if layer is not None:

@@ -15,7 +15,7 @@ from ascend_compat.knowledge.environment import Environment, Parallel
 from ascend_compat.knowledge.evaluate.values import Class, Instance, Module
 from ascend_compat.knowledge.files import CheckpointFiles
 from ascend_compat.knowledge.kv_cache import ask_cache
-from ascend_compat.knowledge.layers import Bucket, Renamed, concrete, fill
+from ascend_compat.knowledge.layers import Bucket, Renamed, concrete, fill, renames
 from ascend_compat.knowledge.load import Rules
 from ascend_compat.knowledge.loading.names import parameter_names
 from ascend_compat.knowledge.matched import GroupOutcome, Match
@@ -70,7 +70,7 @@ def match(
     out.lost = lost
     mapper = tree.attribute("hf_to_vllm_mapper")
     out.prepared = replay.prepare(
-        tree.attribute("packed_modules_mapping") or {}, weights_mapper(mapper) if mapper else None
+        tree.attribute("packed_modules_mapping") or {}, weights_mapper(renames(mapper)) if mapper else None
     )
     for bucket, layers in asked:
         nested = tree.nested(bucket.leaf.path)

@@ -21,8 +21,8 @@ _FINE_GRAINED = ("oproj", "lmhead", "embedding", "mlp", "olora")
 def failures(case: Case, layout: Layout) -> tuple[Message, ...]:
     """Every static check of this release that fails, in the order the engine would meet them."""
     checks = (
-        _stored_ranks, _heads, _draft_heads, _sizes, _towers, _experts, stages, prefill_context, decode_context, speculation, _length,
-        _sequence, _fine_grained, _device, _hybrid, _cache,
+        _stored_ranks, _heads, _draft_heads, _sizes, _towers, _experts, stages, prefill_context, decode_context,
+        speculation, _length, _sequence, _fine_grained, _device, _hybrid, _cache,
     )  # fmt: skip
     found = (message for check in checks for message in check(case, layout))
     return tuple(message for message in found if case.rules.check(message.id, case.target) is not None)

@@ -156,10 +156,11 @@ class World:
         register one name the last counts (``amd`` before ``nvidia``: the platform is neither, and takes the latter).
         """
         if op not in self._torch_ops:
+            last_first = (registering[::-1] for registering in self._homes)
             homes = (
                 home
-                for registering in self._homes
-                for home in sorted(reversed(registering), key=lambda home: op.encode() not in home[1])
+                for registering in last_first
+                for home in sorted(registering, key=lambda home: op.encode() not in home[1])
             )
             rows = (self._registered(name, data).get(op) for name, data in homes)
             self._torch_ops[op] = next((row for row in rows if row is not None), None)
