@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ascend_compat.core.target import Calibration, LaunchProfile
 
 _DEFAULT_SOC = "A2"
+#: Suffixes of sizes, in steps of a thousand or of 1024.
+_POWERS = "kmgt"
 #: Options that are fields of a launch profile by the same name.
 _PROFILE = (
     "tp", "dp", "pp", "pcp", "dcp", "max_model_len", "max_num_seqs", "max_num_batched_tokens", "quantization", "dtype",
@@ -68,10 +70,10 @@ def add_launch(parser: argparse.ArgumentParser) -> None:
         group.add_argument(f"--{name}", type=_positive, metavar="N", help=f"{name.upper()} size (default: 1)")
     group.add_argument("--ep", action=argparse.BooleanOptionalAction, help="expert parallel (default: searched)")
     group.add_argument("--max-model-len", type=_length, metavar="N", help="tokens, or auto for the longest that fits")
-    for name in ("max-num-seqs", "max-num-batched-tokens"):
-        group.add_argument(f"--{name}", type=_positive, metavar="N")
+    group.add_argument("--max-num-seqs", type=_positive, metavar="N")
+    group.add_argument("--max-num-batched-tokens", type=_readable, metavar="N")
     group.add_argument("--gpu-memory-utilization", type=_share, metavar="X", help="share of device memory, 0 to 1")
-    group.add_argument("--kv-cache-memory-bytes", type=_positive, metavar="N", help="bytes for the KV cache of a rank")
+    group.add_argument("--kv-cache-memory-bytes", type=_readable, metavar="N", help="bytes for the KV cache of a rank")
     group.add_argument("--quantization", metavar="NAME", help="as for vllm serve (default: auto-detected)")
     group.add_argument("--dtype", metavar="NAME", help="as for vllm serve")
     group.add_argument("--speculative", type=_json_object, metavar="JSON", help="as --speculative-config of vllm serve")
@@ -147,7 +149,21 @@ def _calibration(path: str | None) -> Calibration | None:
 def _length(text: str) -> int:
     from ascend_compat.core.target import LONGEST
 
-    return LONGEST if text.strip().lower() in ("auto", str(LONGEST)) else _positive(text)
+    return LONGEST if text.strip().lower() in ("auto", str(LONGEST)) else _readable(text)
+
+
+def _readable(text: str) -> int:
+    """A whole number, or one with a suffix as vLLM reads them: ``32k`` is 32,000 and ``32K`` 32,768.
+
+    Source: V 0.23.0 vllm/utils/argparse_utils.py:29; decimals go with decimal suffixes alone.
+    """
+    number, power = text.strip()[:-1], _POWERS.find(text.strip()[-1:].lower()) + 1
+    if not text.strip() or not power:
+        return _positive(text)
+    decimal = text.strip()[-1].islower()
+    if not (number.replace(".", "", 1) if decimal else number).isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return _positive(str(int(float(number) * 1000**power) if decimal else int(number) * 1024**power))
 
 
 def _variable(text: str) -> tuple[str, str]:

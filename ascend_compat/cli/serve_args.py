@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -23,15 +24,21 @@ _SWITCHES = {
     "--enable-expert-parallel": "ep", "-ep": "ep", "--enforce-eager": "enforce_eager",
     "--enable-prefix-caching": "enable_prefix_caching",
 }  # fmt: skip
+#: Options whose values are JSON objects, which flags with dots set key by key.
+_OBJECTS = ("speculative", "additional_config")
+_SERVER = "api_server"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _NUMBER = re.compile(r"-\d+(\.\d+)?$")
 _FLAG = "--serve-args"
+#: What a command that is written out leaves to its defaults is not searched. Source: V 0.30.0 vllm/config/parallel.py.
+_DEFAULTS: dict[str, Any] = {"tp": 1, "dp": 1, "pp": 1, "ep": False}
 
 
 def parse(text: str, converters: dict[str, Callable[[str], Any]]) -> dict[str, Any]:
     """Options by name, and ``flags`` and ``env`` for the rest; ``converters`` check the values as the options do.
 
-    ``text`` may be a whole command with variables before it, or only its flags. Raises ``ArgumentTypeError``.
+    ``text`` may be a whole command with variables before it, or only its flags; a whole command is judged as it is,
+    so that sizes it leaves out are those of the engine. Raises ``ArgumentTypeError``.
     """
     try:
         words = shlex.split(text.replace("\\\n", " "), comments=True)
@@ -45,7 +52,12 @@ def parse(text: str, converters: dict[str, Callable[[str], Any]]) -> dict[str, A
             out["env"].append((name, setting.rstrip(";")))
     for flag, value in _pairs(words):
         _store(out, flag, value, converters)
-    return out
+    return {**(_DEFAULTS if _whole(words) else {}), **out}
+
+
+def _whole(words: list[str]) -> bool:
+    """Whether the words are a command rather than flags of one."""
+    return words[:2] == ["vllm", "serve"] or any(word.endswith(_SERVER) for word in words[:3])
 
 
 def _pairs(words: list[str]) -> Iterator[tuple[str, str | None]]:
@@ -56,7 +68,9 @@ def _pairs(words: list[str]) -> Iterator[tuple[str, str | None]]:
         if not word.startswith("-") or _NUMBER.match(word):
             continue
         name, equals, value = word.partition("=")
-        name = name.replace("_", "-") if name.startswith("--") else name
+        if name.startswith("--"):  # keys of an object stay as they are
+            head, dot, keys = name.partition(".")
+            name = head.replace("_", "-") + dot + keys
         if equals:
             yield name, value
         elif index < len(words) and (not words[index].startswith("-") or _NUMBER.match(words[index])):
@@ -71,6 +85,10 @@ def _store(out: dict[str, Any], flag: str, value: str | None, converters: dict[s
     if switched is not None:
         out[switched] = not flag.startswith("--no-")
         return
+    name, dot, path = flag.partition(".")
+    if dot and _OPTIONS.get(name) in _OBJECTS and value is not None:
+        _nest(out.setdefault(_OPTIONS[name], {}), path, value)
+        return
     option = _OPTIONS.get(flag)
     if option is None:
         out["flags"][flag] = value
@@ -81,6 +99,18 @@ def _store(out: dict[str, Any], flag: str, value: str | None, converters: dict[s
         out[option] = converters.get(option, str)(value)
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(f"{flag}: {error}") from None
+
+
+def _nest(into: dict[str, Any], path: str, value: str) -> None:
+    """``--additional-config.a.b 1`` is ``{"a": {"b": 1}}`` (V 0.23.0 vllm/utils/argparse_utils.py)."""
+    *parents, last = path.split(".")
+    for key in parents:
+        inner = into.setdefault(key, {})
+        into = inner if isinstance(inner, dict) else into
+    try:
+        into[last] = json.loads(value)
+    except ValueError:
+        into[last] = value
 
 
 class ServeArgs(argparse.Action):

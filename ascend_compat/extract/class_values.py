@@ -20,10 +20,10 @@ def class_mapping(trees: Trees, module: Module, node: ast.expr, name: str, depth
     if depth > _DEPTH:
         raise NotConstant(module.at(node), "nesting")
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        sides = [class_mapping(trees, module, side, name, depth + 1) for side in (node.left, node.right)]
-        if not all(isinstance(side, dict) for side in sides):
+        left, right = (class_mapping(trees, module, side, name, depth + 1) for side in (node.left, node.right))
+        if not isinstance(left, dict) or not isinstance(right, dict):
             raise NotConstant(module.at(node), "a union of something else than mappings")
-        return _union(*sides, tables=name == MAPPER)
+        return _union(left, right, tables=name == MAPPER)
     if isinstance(node, ast.Attribute) and node.attr == name:
         return _inherited(trees, module, node, name, depth)
     if isinstance(node, ast.Name):

@@ -294,7 +294,8 @@ class Replay:
 
     def _allocate(self, method: Instance, layer: Instance, spec: LayerSpec) -> None:
         create = self.machine.attribute(method, "create_weights", "")
-        args, keywords = [layer], {"weight_loader": External("weight_loader")}
+        args: list[Any] = [layer]
+        keywords = {"weight_loader": External("weight_loader")}
         if spec.kind == ATTENTION:  # it is given neither sizes nor a loader
             keywords = {}
         elif spec.kind == "moe":
