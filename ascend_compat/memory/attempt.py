@@ -113,24 +113,24 @@ def memory_failure(case: Case, rank: RankMemory, kv: KvPlan | None) -> Message |
     return None
 
 
-def at_worst(case: Case, layout: Layout, stage: Stage) -> Message | None:
-    """The constraint that fails when activation, non-torch and graph memory are at their high values."""
+def at_end(case: Case, layout: Layout, stage: Stage, end: str) -> Message | None:
+    """The constraint that fails when activation, non-torch and graph memory are at their ``high`` or ``low`` values."""
     rank = stage.rank
-    high = {part.name: part.high for part in rank.estimates}
-    graph = high.get(OUTSIDE, 0) + high.get(INSIDE, 0)
+    ends: dict[str, int] = {part.name: getattr(part, end) for part in rank.estimates}
+    graph = ends.get(OUTSIDE, 0) + ends.get(INSIDE, 0)
     within = graph if rank.graph_inside else 0
-    more = high["activation"] - rank.activation + high["non_torch"] - rank.non_torch + within - rank.graph_inside
+    more = ends["activation"] - rank.activation + ends["non_torch"] - rank.non_torch + within - rank.graph_inside
     fixed = case.launch.kv_cache_memory_bytes is not None
     left = rank.kv_cache if fixed else rank.kv_cache - more
-    worst = replace(
+    moved = replace(
         rank,
-        activation=high["activation"],
-        non_torch=high["non_torch"],
+        activation=ends["activation"],
+        non_torch=ends["non_torch"],
         graph=graph - within,
         kv_cache=left,
         graph_inside=within,
     )
-    return memory_failure(case, worst, stage_kv(case, layout, stage.index, left))
+    return memory_failure(case, moved, stage_kv(case, layout, stage.index, left))
 
 
 def _numbers(code: str, required: int, limit: int, available: int, rank: RankMemory, **more: int) -> Message:

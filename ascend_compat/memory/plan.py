@@ -12,7 +12,7 @@ from ascend_compat.core.plan import Attempt, Layout, MemoryPlan
 from ascend_compat.core.profile import AttentionKind, ModelProfile
 from ascend_compat.core.target import LONGEST, LaunchProfile, Target
 from ascend_compat.core.units import gib
-from ascend_compat.memory.attempt import Stage, at_worst, byte_params, judge, longest_context, worst_stage
+from ascend_compat.memory.attempt import Stage, at_end, byte_params, judge, longest_context, worst_stage
 from ascend_compat.memory.calibrate import calibrate
 from ascend_compat.memory.case import RULE_FILE, Case, make_case
 from ascend_compat.memory.classes import Classes
@@ -132,6 +132,10 @@ def _doubts(case: Case, pieces: tuple[Piece, ...], studied: Attempt | None, stag
             doubts.append(Message("AC409.kv", {}))
         if studied.fits:
             doubts += _risks(case, studied.layout, stage)
+        elif at_end(case, studied.layout, stage, "low") is None and _short(studied):
+            low = {part.name: round(gib(part.low), 2) for part in stage.rank.estimates}
+            sizes = {"activation_gib": low["activation"], "non_torch_gib": low["non_torch"]}
+            doubts.append(Message("AC402.low", sizes))
     likely = int(vision_bytes(case, studied.layout if studied else make_layout(case, 1, 1, 1, False))[1])
     if likely:
         doubts.append(Message("AC409.vision", {"bytes": likely, "gib": round(gib(likely), 2)}))
@@ -141,10 +145,15 @@ def _doubts(case: Case, pieces: tuple[Piece, ...], studied: Attempt | None, stag
     return tuple(doubts)
 
 
+def _short(studied: Attempt) -> bool:
+    """Whether bytes refuse a layout, not a static check."""
+    return studied.first_failure is not None and studied.first_failure.id.startswith("AC401")
+
+
 def _risks(case: Case, layout: Layout, stage: Stage) -> Iterator[Message]:
     """What may still go wrong with a layout that fits at likely values."""
     rank = stage.rank
-    failure = at_worst(case, layout, stage)
+    failure = at_end(case, layout, stage, "high")
     if rank.kv_cache < case.rules.number("tight_margin_fraction") * rank.device:
         sizes = {"room": rank.kv_cache, "room_gib": round(gib(rank.kv_cache), 2)}
         yield Message("AC402.room", {**sizes, "device_gib": round(gib(rank.device), 2)})

@@ -114,6 +114,13 @@ def test_high_values_that_would_flip_the_verdict_are_said() -> None:
     assert {m.id for m in found.unknown} & {"AC402.high", "AC402.room"}
 
 
+@pytest.mark.parametrize(("share", "said"), [(0.92, True), (0.88, False)])
+def test_low_values_that_would_flip_a_refusal_are_said(share: float, said: bool) -> None:
+    found = plan(qwen3_moe(), tp=8, gpu_memory_utilization=share, max_num_batched_tokens=4096, max_num_seqs=16)
+    assert found.studied is not None and not found.studied.fits
+    assert ("AC402.low" in {m.id for m in found.unknown}) is said
+
+
 def test_a_log_states_its_figures() -> None:
     known = parse_log(LOG, "start.log")
     assert known.weights == int(27.54 * GIB)
