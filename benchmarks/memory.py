@@ -23,6 +23,8 @@ _SOLID = ("explicit", "OOM observed")
 _PRECISE = 0.03
 #: Kinds of minimum rows that state no count that was run.
 _NO_MINIMUM = ("cannot", "not-recommended", "recommended", "claimed-unverified")
+#: How the notes of a row begin that another line of its own page speaks against.
+_CONTRADICTS = "contradicts"
 #: The published table of GLM-4.5 on other devices: cards of 80 and 141 GB to run at all, and with 128K of context.
 _GLM45: tuple[tuple[str, str, int, int, int, int], ...] = (
     ("zai-org/GLM-4.5", "bf16", 16, 8, 32, 16),
@@ -166,6 +168,9 @@ def counted() -> Minimums:
     out = Minimums()
     for row in rows("minimums"):
         if row["kind"] in _NO_MINIMUM or not row["npus"]:
+            continue
+        if str(row.get("notes") or "").startswith(_CONTRADICTS):
+            out.skipped[f"{row['id']}: {row['notes']}"] += 1
             continue
         try:
             if row["granularity"] != "card" and not _large(row):
