@@ -6,7 +6,7 @@ import os
 import re
 
 import pytest
-from checkpoints import BLOCKS, EXPERTS, MODELS, W8A8, deepseek, facts, gemma4, minimax_m2, qwen3_moe
+from checkpoints import BLOCKS, EXPERTS, MODELS, STACK, W8A8, deepseek, facts, gemma4, group, minimax_m2, qwen3_moe
 
 from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.classify.profile import classify
@@ -19,6 +19,7 @@ from ascend_compat.memory.soc import resolve_soc
 
 RULES = Rules(rules_directory(os.environ.get("ASCEND_COMPAT_RULES")))
 RELEASES = ("0.18.0", "0.23.0", "0.25.1rc1")
+NEWEST = "0.30.0rc2"
 MAKERS = {"DeepSeek-V3": deepseek, "Qwen3-MoE": qwen3_moe, "MiniMax-M2": minimax_m2}
 
 
@@ -76,7 +77,37 @@ def test_the_draft_model_loads_what_the_main_model_leaves(release: str, model: s
     assert {item.result for item in found.outcomes if item.draft} == {Result.LOADED}
 
 
-@pytest.mark.parametrize("release", RELEASES)
+def test_the_newest_release_names_its_draft_model_and_loads_it() -> None:
+    """Its plugin wraps the function that names it in ``staticmethod``."""
+    found = run(NEWEST, MODELS["DeepSeek-V3"])
+    assert found.match.draft[0] == "DeepSeekMTPModel"
+    assert found.draft_loading is not None
+    assert {item.result for item in found.draft_loading.outcomes if item.draft} == {Result.LOADED}
+
+
+SCALES = [
+    group(f"{STACK}self_attn.{name}_proj.kv_cache_{kind}", "F32", (512,), range(2))
+    for name in "kv"
+    for kind in ("scale", "offset")
+]
+
+
+@pytest.mark.parametrize("release", ["0.25.1rc1", NEWEST])
+def test_scales_of_an_eight_bit_cache_go_into_the_attention_layer(release: str) -> None:
+    checkpoint = described(qwen3_moe(W8A8, SCALES))
+    types = {**(checkpoint.quant_description or {}), "kv_cache_type": "C8"}
+    types.update({
+        f"model.layers.{layer}.self_attn.{name}_proj.kv_cache_{kind}": "C8"
+        for layer in range(2) for name in "kv" for kind in ("scale", "offset")
+    })  # fmt: skip
+    found = loading(release, facts(checkpoint.config, checkpoint.tensors, types))
+    scales = [item for item in found.outcomes if "kv_cache" in item.sample.name]
+    assert len(scales) == len(SCALES)
+    assert {item.result for item in scales} == {Result.LOADED}
+    assert all(".attn." in name for item in scales for name in item.into)
+
+
+@pytest.mark.parametrize("release", (*RELEASES, NEWEST))
 @pytest.mark.parametrize("model", MAKERS)
 def test_eight_bit_integers_with_a_description_are_loaded(release: str, model: str) -> None:
     found = loading(release, described(MAKERS[model](W8A8)))

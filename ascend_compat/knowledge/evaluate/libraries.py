@@ -31,6 +31,8 @@ _CONSTRUCTORS = ("empty", "zeros", "ones", "full", "rand", "randn")
 def call_external(machine: Expressions, name: str, args: list[Any], keywords: dict[str, Any], at: str) -> Any:
     """Calls that leave the pack and still have a known meaning; everything else is unknown."""
     head, _, last = name.rpartition(".")
+    if name == "staticmethod" and len(args) == 1:  # a native is never bound to an instance
+        return Native(name, lambda given, named, place: machine.call(args[0], given, named, place))
     if head == "torch" and last in _CONSTRUCTORS:
         return _tensor(last, args, keywords, at)
     if name == "torch.nn.Parameter" or name.endswith(".Parameter"):
