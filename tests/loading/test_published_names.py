@@ -6,7 +6,19 @@ import os
 import re
 
 import pytest
-from checkpoints import BLOCKS, EXPERTS, MODELS, STACK, W8A8, deepseek, facts, gemma4, group, minimax_m2, qwen3_moe
+from checkpoints import (
+    BLOCKS,
+    EXPERTS,
+    MODELS,
+    STACK,
+    W8A8,
+    deepseek,
+    facts,
+    gemma4,
+    group,
+    minimax_m2,
+    qwen3_moe,
+)
 
 from ascend_compat.answer.judge import Judgement, judge
 from ascend_compat.classify.profile import classify
