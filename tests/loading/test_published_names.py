@@ -55,11 +55,11 @@ def described(checkpoint: CheckpointFacts) -> CheckpointFacts:
     """The checkpoint with ModelSlim's description: what has scales is W8A8_DYNAMIC."""
     scaled = {group.module for group in checkpoint.tensors if group.parameter == "weight_scale"}
     types = {"model_quant_type": "W8A8_DYNAMIC"}
-    for group in checkpoint.tensors:
-        for layer in group.layers or ("",):
-            name = re.sub(r"\*", str(layer), group.template, count=1)
+    for tensor in checkpoint.tensors:
+        for layer in tensor.layers or ("",):
+            name = re.sub(r"\*", str(layer), tensor.template, count=1)
             for expert in range(EXPERTS) if "*" in name else ("",):
-                types[name.replace("*", str(expert))] = "W8A8_DYNAMIC" if group.module in scaled else "FLOAT"
+                types[name.replace("*", str(expert))] = "W8A8_DYNAMIC" if tensor.module in scaled else "FLOAT"
     return facts(checkpoint.config, checkpoint.tensors, types)
 
 
