@@ -36,7 +36,15 @@ PACK: dict[str, Any] = {
             "keys": {"enabled": {"at": "vllm_ascend/ascend_config.py:7"}},
         },
     },
-    "config_keys": {"SpeculativeConfig": {"at": "vllm/config/speculative.py:9", "keys": {"method": {}, "model": {}}}},
+    "config_keys": {
+        "SpeculativeConfig": {
+            "at": "vllm/config/speculative.py:9",
+            "keys": {"method": {}, "model": {}, "draft": {}, "made": {}},
+            "sections": {"draft": "ModelConfig"},
+            "fixed": {"made": 12},
+        },
+        "ModelConfig": {"at": "vllm/config/model.py:3", "keys": {"dtype": {}}, "fixed": {"hf_config": 8}},
+    },
     "architectures": {"Deep": {}, "DeepMTP": {}},
 }
 TARGET = Target("9.9.9", "9.9.9", Soc("A2", 1, 8, "A2"), "d")
@@ -45,6 +53,12 @@ TARGET = Target("9.9.9", "9.9.9", Soc("A2", 1, 8, "A2"), "d")
 def found(**launch: Any) -> list[tuple[str, str, str, bool]]:
     rows = name_findings(PACK, LaunchProfile(**launch), Readers((reader(),)), TARGET)
     return [(row.code, row.subject, str(row.message.params["instead"]), row.conditional) for row in rows]
+
+
+def test_what_a_class_makes_itself_is_refused_but_not_in_an_object_nobody_need_make_of_it() -> None:
+    assert [code for code, *_ in found(speculative={"method": "x", "made": 1})] == ["AC705"]
+    assert found(speculative={"method": "x", "draft": {"dtype": "half", "hf_config": {"layers": [2]}}}) == []
+    assert [code for code, *_ in found(speculative={"draft": {"dtypes": "half"}})] == ["AC705"]
 
 
 def reader() -> Reader:
