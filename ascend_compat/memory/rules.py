@@ -18,7 +18,7 @@ from ascend_compat.location import rule_bytes
 
 Shard = Literal[
     "skip", "replicated", "column", "row", "vocab", "kv", "fused_qkv", "expert", "expert_column", "expert_row",
-    "shared_column", "shared_row", "latent_column",
+    "shared_column", "shared_row", "latent_column", "head_gate",
 ]  # fmt: skip
 MAIN_FILE = "memory.toml"
 MODULES_FILE = "memory_modules.toml"

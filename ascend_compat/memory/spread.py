@@ -47,6 +47,8 @@ def local_shape(case: Case, piece: Piece, layout: Layout) -> tuple[int, int]:
         return out, inner
     if (piece.shard == "latent_column" or piece.latent_query) and context_parallel(case):
         return out, inner
+    if piece.shard == "head_gate":
+        return (out if piece.attention and out == piece.attention.heads else cdiv(out, tp)), inner
     if piece.shard in ("column", "shared_column", "latent_column"):
         return cdiv(out, tp), inner
     if piece.shard in ("row", "shared_row"):
