@@ -70,7 +70,7 @@ def attention_groups(view: ConfigView, tensors: tuple[TensorGroup, ...], layers:
 
 def _crossing(view: ConfigView, stack: tuple[TensorGroup, ...], layers: int) -> tuple[AttentionGroup, ...]:
     """Cross attention beside self-attention, in every decoder layer of an encoder-decoder model."""
-    found = matching(stack, r"\.(encoder_attn|EncDecAttention|cross_attn|crossattention)\.")
+    found = matching(stack, r"\.(encoder_attn|EncDecAttention|cross_attn|crossattention|second_sub_layer)\.")
     if not found and view.flag("is_encoder_decoder") is not True:
         return ()
     own = layers_of(found) or tuple(range(layers))

@@ -129,7 +129,7 @@ def stream_count(case: Case) -> int:
 def residual_blocks(case: Case) -> int:
     """Blocks of layers whose hidden states a model with attention residuals keeps beside the stream, 0 without them.
 
-    One for every ``attn_res_block_size`` layers (V 0.30.0 vllm/models/kimi_k3/nvidia/model.py, ``num_attn_res_blocks``).
+    One for every ``attn_res_block_size`` layers (V 0.30.0 models/kimi_k3/nvidia/model.py, ``num_attn_res_blocks``).
     """
     size = text_config(case.facts, case.profile).get("attn_res_block_size")
     return cdiv(case.profile.layers or 0, size) if isinstance(size, int) and size > 0 else 0
