@@ -1,4 +1,4 @@
-"""Closed-form tensor tables of models that mix kinds of layers: delta attention, windowed latents, speech, own towers."""
+"""Closed-form tensor tables of models that mix kinds of layers: delta, windowed latents, speech, own towers."""
 
 from __future__ import annotations
 
