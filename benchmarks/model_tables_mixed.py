@@ -79,7 +79,11 @@ def speech(table: Table, config: Mapping[str, Any]) -> None:
     table.add("encoder.layers.*.self_attn.linear_q.weight", (width, width), layers, per=5)
     table.add("encoder.layers.*.conv.pointwise_conv1.weight", (2 * width, width, 1), layers)
     table.add("encoder.layers.*.conv.pointwise_conv2.weight", (width, width, 1), layers)
+    table.add("encoder.layers.*.conv.depthwise_conv.weight", (width, 1, encoder["conv_kernel_size"]), layers)
+    bins = encoder["feat_in"] // encoder["subsampling_factor"]
+    table.add("encoder.pre_encode.out.weight", (width, encoder["subsampling_conv_channels"] * bins))
     hidden, own = decoder["hidden_size"], range(decoder["num_layers"])
+    table.add("transf_decoder._embedding.position_embedding.pos_enc", (decoder["max_sequence_length"], hidden))
     at = "transf_decoder._decoder.layers.*"
     for number in ("first", "second"):
         table.add(f"{at}.{number}_sub_layer.query_net.weight", (hidden, hidden), own, per=3)
