@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
-from published import RULES, NoModel, gib, judged, memory_rules, model, models, rows, same_launch
+from published import RULES, NoModel, gib, judged, memory_rules, model, models, rows, unreleased
 from published_figures import FIGURES, Figure
+from published_negatives import negatives as worded
 
 from ascend_compat.classify.configured import configured
 from ascend_compat.core.plan import Attempt, MemoryPlan
@@ -68,34 +69,15 @@ def negatives() -> bool:
 
 def refused() -> Share:
     """The share of layouts known not to fit that do not."""
-    chosen = [{**row, **_negative(row)} for row in rows("negatives") if row["strength"] in _SOLID]
-    return _share([_dated(row) for row in chosen], lambda attempt: not attempt.fits)
-
-
-def _dated(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A row of no release at that of the deployment which is the same launch."""
-    other = None if row.get("release") else same_launch(row)
-    return {**row, "release": other["release"]} if other else row
-
-
-def _negative(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What a row says in words only: the redundant experts that ran out of memory, and the fall-back to BF16."""
-    why = str(row["why"])
-    changes: dict[str, Any] = {"ep": "experts" in why or row["npus"] > 1}
-    if "init_redundancy_expert" in why:
-        count = int(why.partition("init_redundancy_expert=")[2].split(";")[0])
-        changes["extra"] = {"additional_config": f'{{"dynamic_eplb": true, "init_redundancy_expert": {count}}}'}
-        changes["max_num_batched_tokens"] = row["max_model_len"]
-    if "fall back to BF16" in why:
-        changes["precision"] = "bf16"
-    if "32GB" in why:
-        changes["mem_per_npu_gib"] = 32
-    return changes
+    return _share(worded(_SOLID), lambda attempt: not attempt.fits)
 
 
 def _share(chosen: Iterable[Mapping[str, Any]], good: Callable[[Attempt], bool]) -> Share:
     share = Share()
     for row in chosen:
+        if reason := unreleased(row["base_model"]):
+            share.skipped[reason] += 1
+            continue
         try:
             plan = judged(row)
         except NoModel as error:
@@ -171,6 +153,9 @@ def counted() -> Minimums:
             continue
         if str(row.get("notes") or "").startswith(_CONTRADICTS):
             out.skipped[f"{row['id']}: {row['notes']}"] += 1
+            continue
+        if reason := unreleased(row["base_model"]):
+            out.skipped[reason] += 1
             continue
         try:
             if row["granularity"] != "card" and not _large(row):

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from model_tables_mixed import expert_vision, gated_whisper, kimi_delta, latent_experts, speech, windowed
+
 from ascend_compat.core.facts import CheckpointFacts, TensorGroup
 from ascend_compat.core.units import tensor_bytes
 
@@ -22,6 +24,8 @@ PRECISIONS: Mapping[str, tuple[str, str, str]] = {
     "w4a4c8-mxfp4": ("W4A4_MXFP4", "W4A4_MXFP4", "W8A8_MXFP8"),
     "w4a4mlp+w8a8c8attn": ("W4A4_MXFP4", "W4A4_MXFP4", "W8A8_MXFP8"),
 }
+#: Types whose draft layers have no embedding and head in their own name space, and those whose drafts hold no experts.
+_SHARED_ENDS, _DENSE_DRAFTS = ("glm_moe_dsa", "dots3_note"), ("dots3_note",)
 _FLOAT = ("FLOAT", "FLOAT", "FLOAT")
 #: Stored dtype, rows stored per row, weights of a scale (``None``: one scale a row).
 _STORED: Mapping[str, tuple[str, float, int | None]] = {
@@ -36,11 +40,15 @@ _STORED: Mapping[str, tuple[str, float, int | None]] = {
 
 @dataclass
 class Table:
-    """Tensor groups as they are added; linear layers are stored in the scheme of their kind."""
+    """Tensor groups as they are added; linear layers are stored in the scheme of their kind.
+
+    ``kept`` are names of layers the published quantization leaves in float.
+    """
 
     schemes: tuple[str, str, str] = _FLOAT
     dtype: str = "BF16"
     end: int = 0
+    kept: frozenset[str] = frozenset()
     groups: list[TensorGroup] = field(default_factory=list)
     description: dict[str, Any] = field(default_factory=dict)
 
@@ -76,7 +84,7 @@ class Table:
         self.add(f"{name}.weight_offset", (out, -(-inner // group) if group else 1), layers, per)
 
     def _scheme(self, name: str) -> str:
-        if name.startswith("mtp."):
+        if name.startswith("mtp.") or name.rpartition(".")[2] in self.kept:
             return "FLOAT"
         return self.schemes[0 if ".experts." in name else 1 if ".mlp." in name else 2]
 
@@ -93,10 +101,10 @@ def _concrete(name: str, layer: int | None) -> str:
     return first.replace("*", "0")
 
 
-def make_facts(name: str, config: Mapping[str, Any], precision: str) -> CheckpointFacts:
-    """Facts of a checkpoint of this configuration in a precision of the published rows."""
+def make_facts(name: str, config: Mapping[str, Any], precision: str, kept: Iterable[str] = ()) -> CheckpointFacts:
+    """Facts of a checkpoint of this configuration in a precision of the published rows; ``kept`` stays in float."""
     schemes = PRECISIONS.get(precision, _FLOAT)
-    table = Table(schemes, "F16" if precision == "fp16" else "BF16")
+    table = Table(schemes, "F16" if precision == "fp16" else "BF16", kept=frozenset(kept))
     fill(table, config)
     plain = {key: value for key, value in config.items() if key != "quantization_config"}
     quantized = schemes != _FLOAT
@@ -113,6 +121,9 @@ def make_facts(name: str, config: Mapping[str, Any], precision: str) -> Checkpoi
 
 def fill(table: Table, config: Mapping[str, Any]) -> None:
     """All tensors of the model: ends, layers, draft layers, towers."""
+    if "transf_decoder" in config:
+        speech(table, config)
+        return
     text: Mapping[str, Any] = next((config[k] for k in ("text_config", "llm_config") if k in config), config)
     nested = text is not config
     root = "model.language_model" if nested else "model"
@@ -122,16 +133,17 @@ def fill(table: Table, config: Mapping[str, Any]) -> None:
     if not (text.get("tie_word_embeddings") or config.get("tie_word_embeddings")):
         table.add("lm_head.weight", (vocab, hidden))
     table.end, draft = count, text.get("num_nextn_predict_layers") or 0
+    drafted = range(count, count + draft)
     body = range(count + draft)
     _attention(table, f"{root}.layers.*", text, body)
     _feed_forward(table, f"{root}.layers.*.mlp", text, body)
     for part in ("input_layernorm", "post_attention_layernorm"):
         table.add(f"{root}.layers.*.{part}.weight", (hidden,), body)
     if draft:
-        table.add(f"{root}.layers.*.eh_proj.weight", (hidden, 2 * hidden), range(count, count + draft))
-        own = () if text.get("model_type") == "glm_moe_dsa" else ("embed_tokens", "shared_head.head")
+        table.add(f"{root}.layers.*.eh_proj.weight", (hidden, 2 * hidden), drafted)
+        own = () if text.get("model_type") in _SHARED_ENDS else ("embed_tokens", "shared_head.head")
         for part in own:
-            table.add(f"{root}.layers.*.{part}.weight", (vocab, hidden), range(count, count + draft))
+            table.add(f"{root}.layers.*.{part}.weight", (vocab, hidden), drafted)
     if text.get("mtp_num_hidden_layers"):
         _own_draft(table, text)
     _towers(table, config)
@@ -147,7 +159,14 @@ def _own_draft(table: Table, text: Mapping[str, Any]) -> None:
 
 def _attention(table: Table, at: str, text: Mapping[str, Any], body: range) -> None:
     if text.get("kv_lora_rank"):
-        _latent(table, f"{at}.self_attn", text, body)
+        delta = {n - 1 for n in (text.get("linear_attn_config") or {}).get("kda_layers", ())}
+        kinds = text.get("layer_types") if text.get("swa_kv_lora_rank") else None
+        short = {n for n in body if kinds and (n >= len(kinds) or kinds[n] == "sliding_attention")}
+        _latent(table, f"{at}.self_attn", text, [n for n in body if n not in delta | short])
+        if delta:
+            kimi_delta(table, f"{at}.self_attn", text, sorted(delta))
+        if short:
+            _latent(table, f"{at}.self_attn", windowed(text), sorted(short))
         return
     recurrent: list[int] = []
     if text.get("linear_num_value_heads"):
@@ -171,7 +190,7 @@ def _grouped_query(table: Table, at: str, text: Mapping[str, Any], layers: Seque
     table.linear(f"{at}.o_proj", hidden, heads * dim, layers)
 
 
-def _latent(table: Table, at: str, text: Mapping[str, Any], layers: range) -> None:
+def _latent(table: Table, at: str, text: Mapping[str, Any], layers: Sequence[int]) -> None:
     """MLA, with the indexer of sparse attention on the layers that own one."""
     hidden, heads, rank = text["hidden_size"], text["num_attention_heads"], text["kv_lora_rank"]
     nope, rope, value = text["qk_nope_head_dim"], text["qk_rope_head_dim"], text["v_head_dim"]
@@ -184,6 +203,9 @@ def _latent(table: Table, at: str, text: Mapping[str, Any], layers: range) -> No
     table.add(f"{at}.kv_a_layernorm.weight", (rank,), layers)
     table.linear(f"{at}.kv_b_proj", heads * (nope + value), rank, layers, scheme="FLOAT")
     table.linear(f"{at}.o_proj", hidden, heads * value, layers)
+    if text.get("mla_use_output_gate") or text.get("attention_gate_type"):
+        rows = heads if text.get("attention_gate_type") == "headwise" else heads * value
+        table.linear(f"{at}.g_proj", rows, hidden, layers)
     if text.get("index_n_heads"):
         kinds = text.get("indexer_types")
         own = [n for n in layers if not kinds or n >= len(kinds) or kinds[n] == "full"]
@@ -210,15 +232,22 @@ def _feed_forward(table: Table, at: str, text: Mapping[str, Any], layers: Iterab
     routed = next((text[k] for k in ("n_routed_experts", "num_local_experts", "num_experts") if text.get(k)), 0)
     first = text.get("first_k_dense_replace", 0) if "mtp." not in at else 0
     dense, sparse = (every[:first], every[first:]) if routed else (every, ())
+    if text.get("model_type") in _DENSE_DRAFTS:
+        dense, sparse = (*dense, *every[table.end :]), every[first : table.end]
     gated = text.get("hidden_act") != "relu2"
     if dense:
         table.mlp(at, hidden, text.get("intermediate_size") or 0, dense, gated=gated)
     inner = text.get("moe_intermediate_size") or text.get("intermediate_size")
     if not routed or not inner:
         return
-    table.mlp(f"{at}.experts.*", hidden, inner, sparse, per=routed)
+    latent = text.get("routed_expert_hidden_size")
+    table.mlp(f"{at}.experts.*", latent or hidden, inner, sparse, per=routed)
+    if latent:
+        latent_experts(table, at, text, sparse)
     table.add(f"{at}.gate.weight", (routed, hidden), sparse)
-    shared = text.get("shared_expert_intermediate_size") or inner * (text.get("n_shared_experts") or 0)
+    shared = text.get("shared_expert_intermediate_size") or inner * (
+        text.get("n_shared_experts") or text.get("num_shared_experts") or 0
+    )
     name = "shared_expert" if text.get("shared_expert_intermediate_size") else "shared_experts"
     table.mlp(f"{at}.{name}", hidden, shared, sparse)
 
@@ -228,6 +257,9 @@ def _towers(table: Table, config: Mapping[str, Any]) -> None:
     for part, prefix in (("vision_config", "model.visual"), ("audio_config", "audio_tower")):
         tower = config.get(part)
         if not isinstance(tower, Mapping):
+            continue
+        if "pyramid_num_routed" in tower or "whisper_config" in tower:
+            (expert_vision if "pyramid_num_routed" in tower else gated_whisper)(table, tower)
             continue
         names = (("hidden_size", "vt_hidden_size", "d_model"), ("depth", "num_hidden_layers", "vt_num_hidden_layers"),
                  ("intermediate_size", "vt_intermediate_size", "encoder_ffn_dim"))  # fmt: skip

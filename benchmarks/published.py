@@ -80,6 +80,8 @@ def config_of(name: str | None) -> dict[str, Any]:
     entry = _table().get(name or "")
     if entry is None:
         raise NoModel(f"the sizes of {name} are not published")
+    if "base" in entry:
+        return {key: value for key, value in config_of(entry["base"]).items() if key not in entry["without"]}
     config: dict[str, Any] = {}
     if "fixture" in entry:
         facts = tomllib.loads((ROOT / "fixtures" / f"{entry['fixture']}.toml").read_text(encoding="utf-8"))
@@ -104,10 +106,16 @@ def config_of(name: str | None) -> dict[str, Any]:
     return config
 
 
+def unreleased(name: str | None) -> str | None:
+    """Why no layout of a published model can be judged, ``None`` where one can."""
+    entry = _table().get(name or "", {})
+    return _table().get(entry.get("base", ""), entry).get("unreleased")
+
+
 @lru_cache(maxsize=64)
 def model(name: str | None, precision: str) -> tuple[CheckpointFacts, ModelProfile]:
     """Facts and profile of a published model in a precision."""
-    facts = make_facts(str(name), config_of(name), precision)
+    facts = make_facts(str(name), config_of(name), precision, _table()[str(name)].get("float", ()))
     return facts, classify(facts)
 
 
@@ -146,6 +154,8 @@ def launch(row: Mapping[str, Any], **changes: Any) -> LaunchProfile:
     if isinstance(extra.get("additional_config"), str):
         options["additional_config"] = _json(extra["additional_config"])
     flags = {flag: str(row[name]) for name, flag in _FLAGS.items() if row.get(name)}
+    if extra.get("kv-cache-memory-bytes"):
+        options["kv_cache_memory_bytes"] = human_bytes(str(extra["kv-cache-memory-bytes"]))
     for name in ("block-size", "hf-overrides", "mm-encoder-tp-mode", "mamba-cache-mode"):
         if extra.get(name):
             flags[f"--{name}"] = str(extra[name])
@@ -153,6 +163,13 @@ def launch(row: Mapping[str, Any], **changes: Any) -> LaunchProfile:
         **options, "flags": flags, "enforce_eager": bool(row.get("enforce_eager")),
         "enable_prefix_caching": extra.get("prefix_caching"), "environment": row.get("envs") or None, **changes,
     })  # fmt: skip
+
+
+def human_bytes(text: str) -> int:
+    """Bytes of a size as ``vllm serve`` takes it: ``K``, ``M``, ``G`` are powers of 1024, small letters of 1000."""
+    number, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "")
+    base = 1000 if unit.islower() else 1024
+    return int(float(number) * base ** " kmg".index(unit.lower() or " "))
 
 
 def _json(text: str) -> Any:

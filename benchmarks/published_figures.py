@@ -116,6 +116,18 @@ FIGURES: tuple[Figure, ...] = (
              extra=_extra(enable_dsa_cp=True, enable_flashcomm1=True)),
         "saved", {"extra": {}},
     ),
+    *(
+        Figure(
+            f"dots3-note, {form}, TP16 EP16, shared experts whole ({source})", logged,
+            _row(f"dots3-note, {form}", "bf16", "A3", 16, ep=True, release="0.22.1rc1", max_num_batched_tokens=batch,
+                 speculative=draft, extra={**_extra(enable_shared_expert_dp=True), "mm-encoder-tp-mode": "data"}),
+        )
+        for form, source, logged, batch, draft in (
+            ("text", "X013", 36.26, 8192, {"method": "mtp", "num_tokens": 3}),
+            ("image", "X014", 48.8, 1024, None),
+            ("audio", "X015", 37.88, 4096, {"method": "mtp", "num_tokens": 3}),
+        )
+    ),
     Figure("DeepSeek-R1 DP32 EP32, oproj over 8, saved (X038)", 5.8, _PURE, "saved", _fine(oproj=8)),
     Figure("DeepSeek-R1 DP32 EP32, lmhead over 8, saved (X038)", 1.51, _PURE, "saved", _fine(lmhead=8)),
     Figure("DeepSeek-R1 DP32 EP32, embedding over 8, saved (X038)", 1.51, _PURE, "saved", _fine(embedding=8)),

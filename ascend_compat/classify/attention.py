@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
 from ascend_compat.classify.config import ConfigView
-from ascend_compat.classify.kinds import HEADS, KV_HEADS, expands, layer_kinds
+from ascend_compat.classify.kinds import HEADS, KV_HEADS, LATENT, expands, layer_kinds
 from ascend_compat.classify.stored_sizes import heads as stored_heads
 from ascend_compat.classify.stored_sizes import width
 from ascend_compat.classify.tensors import decoder_tensors, header_evidence, layers_of, matching
@@ -22,15 +23,19 @@ _LISTS = ("layer_types", "layers_block_type", "hybrid_override_pattern", "hybrid
           "full_attention_interval", "sliding_window_pattern", "block_configs", "no_rope_layers", "kda_layers",
           "no_rope_layer_interval", "cross_attention_layers",
           "sparse_attention_freq", "attn_type_list")  # fmt: skip
+_WINDOW = ("sliding_window", "attention_chunk_size", "window_size", "sliding_window_size")
+_GATE = ("attn_output_gate", "attention_output_gate", "mla_use_output_gate")
 _SINKS = r"\.(sinks|attn_sink|attention_sink_bias)$"
 #: Index keys of sparse kinds, by the section of config.json that holds them.
 _INDEX = {"sparse_attention_config": ("sparse_index_dim", "sparse_num_index_heads")}
 _LATENT_NORMS = r"\.(kv_a_layernorm|kv_norm|kv_a_norm)\.weight$"
 _QUERY_NORMS = r"\.(q_a_layernorm|q_a_norm)\.weight$"
 _DOWN = r"\.(kv_a_proj_with_mqa|kv_a_proj|wkv_a|kv_down_proj)\.weight$"
-#: Sizes of windowed layers and of full layers where a hybrid model names them apart (MiMo-V2, Gemma 4).
+#: Sizes of windowed layers and of full layers where a hybrid model names them apart (MiMo-V2, dots3-note, Gemma 4).
 _SLIDING_NAMES = {"num_attention_heads": "swa_num_attention_heads", "num_key_value_heads": "swa_num_key_value_heads",
-                  "head_dim": "swa_head_dim", "v_head_dim": "swa_v_head_dim"}  # fmt: skip
+                  "head_dim": "swa_head_dim", "v_head_dim": "swa_v_head_dim", "kv_lora_rank": "swa_kv_lora_rank",
+                  "q_lora_rank": "swa_q_lora_rank", "qk_nope_head_dim": "swa_qk_nope_head_dim",
+                  "qk_rope_head_dim": "swa_qk_rope_head_dim"}  # fmt: skip
 _FULL_NAMES = {"num_key_value_heads": "num_global_key_value_heads", "head_dim": "global_head_dim"}
 _LATENT = (AttentionKind.MLA, AttentionKind.DSA)
 _INDEXED = (AttentionKind.DSA, AttentionKind.COMPRESSED, AttentionKind.BLOCK_SPARSE, AttentionKind.UNKNOWN)
@@ -65,7 +70,7 @@ def attention_groups(view: ConfigView, tensors: tuple[TensorGroup, ...], layers:
 
 def _crossing(view: ConfigView, stack: tuple[TensorGroup, ...], layers: int) -> tuple[AttentionGroup, ...]:
     """Cross attention beside self-attention, in every decoder layer of an encoder-decoder model."""
-    found = matching(stack, r"\.(encoder_attn|EncDecAttention|cross_attn|crossattention)\.")
+    found = matching(stack, r"\.(encoder_attn|EncDecAttention|cross_attn|crossattention|second_sub_layer)\.")
     if not found and view.flag("is_encoder_decoder") is not True:
         return ()
     own = layers_of(found) or tuple(range(layers))
@@ -144,9 +149,9 @@ def _softmax(
     def size(*names: str) -> int | None:
         return view.size(*(renamed[name] for name in names if name in renamed), *names)
 
-    latent = kind in _LATENT
+    latent = kind in _LATENT or (kind is AttentionKind.SLIDING and _keeps_latents(view, stack, layers))
     heads = size(*HEADS)
-    own = _latent_sizes(view, stack) if latent else _Latent(None, size("q_lora_rank"), size("qk_rope_head_dim"))
+    own = _latent_sizes(view, stack, size) if latent else _Latent(None, size("q_lora_rank"), size("qk_rope_head_dim"))
     expanded = expands(view)
     nope = size("qk_nope_head_dim") if latent or expanded else None
     head_dim = _latent_head(own, nope)
@@ -171,14 +176,14 @@ def _softmax(
         qk_nope_head_dim=nope,
         index_head_dim=index_dim,
         index_heads=index_heads,
-        window=size("sliding_window", "attention_chunk_size", "window_size") if kind is AttentionKind.SLIDING else None,
+        window=size(*_WINDOW) if kind is AttentionKind.SLIDING else None,
         qk_norm=bool(norms) if stack else view.flag(*QK_NORM),
-        output_gate=view.flag("attn_output_gate", "attention_output_gate"),
+        output_gate=view.flag(*_GATE),
         sinks=bool(matching(stack, _SINKS)) if stack else None,
         evidence=(
             *view.evidence(*HEADS, *KV_HEADS, *HEAD_DIM, *renamed.values(), *QK_NORM, *_LISTS, "kv_lora_rank",
                            "q_lora_rank", "qk_rope_head_dim", "index_topk", "index_n_heads", "index_head_dim",
-                           "sliding_window"),
+                           *_WINDOW, *_GATE),
             *index_said,
             *(header_evidence(group) for group in norms[:1]),
             *_seen(stack, r"\.(kv_a_proj\w*|wkv_a)\.|\.indexer\." if latent else r"\.(k_proj|qkv_proj|wk|wkv)\."),
@@ -186,11 +191,17 @@ def _softmax(
     )  # fmt: skip
 
 
-def _latent_sizes(view: ConfigView, stack: tuple[TensorGroup, ...]) -> _Latent:
+def _keeps_latents(view: ConfigView, stack: tuple[TensorGroup, ...], layers: tuple[int, ...]) -> bool:
+    """Whether windowed layers cache a latent: they hold its projections, or its rank is declared for them."""
+    held = set(layers_of(matching(stack, LATENT)))
+    return not expands(view) and (bool(held & set(layers)) or view.has(_SLIDING_NAMES["kv_lora_rank"]))
+
+
+def _latent_sizes(view: ConfigView, stack: tuple[TensorGroup, ...], size: Callable[[str], int | None]) -> _Latent:
     """Ranks of the latents: declared, else the widths of their norms; the rope part is what the projection has more."""
-    kv_rank = view.size("kv_lora_rank") or width(stack, _LATENT_NORMS)
-    q_rank = view.size("q_lora_rank") or width(stack, _QUERY_NORMS)
-    rope = view.size("qk_rope_head_dim")
+    kv_rank = size("kv_lora_rank") or width(stack, _LATENT_NORMS)
+    q_rank = size("q_lora_rank") or width(stack, _QUERY_NORMS)
+    rope = size("qk_rope_head_dim")
     rows = width(stack, _DOWN)
     if rope is None and kv_rank and rows and rows > kv_rank:
         rope = rows - kv_rank

@@ -12,7 +12,8 @@ from ascend_compat.core.finding import Evidence, EvidenceKind
 T = TypeVar("T")
 
 #: Where the language model's own configuration lives in multimodal checkpoints; they nest.
-NESTED = ("text_config", "llm_config", "language_config", "thinker_config", "language_model", "text_model_config")
+NESTED = ("text_config", "llm_config", "language_config", "thinker_config", "language_model", "text_model_config",
+          "transf_decoder", "config_dict")  # fmt: skip
 #: A larger number in config.json is damage, not a size.
 LIMIT = 1 << 40
 

@@ -26,6 +26,8 @@ WIDTH = ("moe_intermediate_size", "expert_intermediate_size", "expert_ffn_hidden
          "expert_dim")  # fmt: skip
 SHARED_WIDTH = ("shared_expert_intermediate_size", "shared_intermediate_size", "moe_shared_expert_intermediate_size",
                 "share_expert_dim")  # fmt: skip
+#: The width of experts that work in a latent of the hidden states (Nemotron-H, Kimi-K3).
+LATENT_WIDTH = ("moe_latent_size", "routed_expert_hidden_size")
 #: The weight that takes the hidden size to one expert's width, one tensor per expert.
 _EACH = re.compile(r"\.experts\.\*\.(up_proj|gate_proj|w1|w3|linear_v|fc1)\.(weight|weight_packed|qweight)$")
 #: The same for all experts of a layer in one tensor (first dimension: experts).
@@ -70,8 +72,9 @@ def moe_profile(
         dense_layers=tuple(n for n in range(layers) if n not in set(holding) and not _is_mixer(view, layers, n)),
         fused_tensors=stored.fused,
         router=chooser,
+        latent_size=view.size(*LATENT_WIDTH),
         evidence=(
-            *view.evidence(*ROUTED, *SHARED, *TOP_K, *WIDTH, *SHARED_WIDTH, *FIELDS),
+            *view.evidence(*ROUTED, *SHARED, *TOP_K, *WIDTH, *SHARED_WIDTH, *LATENT_WIDTH, *FIELDS),
             *(header_evidence(group) for group in stored.groups[:1]),
             *said,
         ),

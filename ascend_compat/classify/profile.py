@@ -25,7 +25,7 @@ from ascend_compat.core.profile import ModelProfile, MtpProfile
 
 #: The dense MLP's width; two models keep ``intermediate_size`` for the experts (Llama 4, MiniMax-M3).
 _DENSE = ("intermediate_size_mlp", "dense_intermediate_size", "intermediate_size", "ffn_hidden_size", "n_inner",
-          "ffn_dim")  # fmt: skip
+          "ffn_dim", "inner_size")  # fmt: skip
 _POSITIONS = ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len", "max_sequence_length")
 _DTYPE = ("dtype", "torch_dtype")
 

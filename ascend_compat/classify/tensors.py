@@ -14,6 +14,7 @@ DRAFT = r"(^|\.)(mtp|mtp_layers|mtp_block|nextn_predict_layers)\."
 #: Names of vision and audio towers and what joins them to the language model.
 TOWER = r"(^|\.)(visual|vision_\w+|vit|audio_\w+|multi_modal_projector|mm_projector|image_newline|code2wav|talker)\."
 _STACK = re.compile(r"^(.*?(?:^|\.)(?:layers|layer|h|blocks|block))\.\*\.")
+_ENCODER, _DECODER = (re.compile(rf"(^|\.)(\w*_)?{name}\.") for name in ("encoder", "decoder"))
 
 
 def matching(groups: Iterable[TensorGroup], pattern: str) -> list[TensorGroup]:
@@ -28,12 +29,18 @@ def layers_of(groups: Iterable[TensorGroup]) -> tuple[int, ...]:
 
 
 def decoder_prefix(groups: Iterable[TensorGroup]) -> str | None:
-    """The language model's stack (``model.layers``): the one with most bytes outside towers and drafters."""
+    """The language model's stack (``model.layers``): the one with most bytes outside towers and drafters.
+
+    Of an encoder and a decoder it is the decoder, whichever is larger.
+    """
     sizes: dict[str, int] = {}
     for group in groups:
         found = _STACK.match(group.template)
         if found and not re.search(TOWER, group.template) and not re.search(DRAFT, group.template):
             sizes[found.group(1)] = sizes.get(found.group(1), 0) + group.bytes + 1
+    decoders = [name for name in sizes if _DECODER.search(name)]
+    if decoders and any(_ENCODER.search(name) for name in sizes):
+        sizes = {name: sizes[name] for name in decoders}
     return max(sizes, key=lambda name: (sizes[name], name)) if sizes else None
 
 

@@ -91,7 +91,10 @@ class Router:
 
 @dataclass(frozen=True, slots=True)
 class MoeProfile:
-    """Experts: counts per layer, sizes in elements, which layers hold them, and what chooses among them."""
+    """Experts: counts per layer, sizes in elements, which layers hold them, and what chooses among them.
+
+    ``latent_size`` is the width of what routed experts take in and give back where it is not that of the hidden states.
+    """
 
     routed: int
     shared: int
@@ -102,6 +105,7 @@ class MoeProfile:
     dense_layers: tuple[int, ...]
     fused_tensors: bool = False
     router: Router | None = None
+    latent_size: int | None = None
     evidence: tuple[Evidence, ...] = ()
 
 

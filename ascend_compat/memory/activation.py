@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ascend_compat.core.plan import Estimate, Layout
-from ascend_compat.memory.case import Case, cdiv, stream_count
+from ascend_compat.memory.case import Case, cdiv, expert_hidden, residual_blocks, stream_count
 from ascend_compat.memory.communication import Method, method
 from ascend_compat.memory.pieces import Piece
 from ascend_compat.memory.spread import expert_world, flashcomm
@@ -17,12 +17,16 @@ def activation(case: Case, pieces: Sequence[Piece], layout: Layout) -> Estimate:
 
     Text and encoder run after each other, the encoder's output is kept.
     """
-    copies = case.rules.span("hidden_copies")
+    copies, blocks = case.rules.span("hidden_copies"), case.rules.span("residual_block_copies")
     dense, experts = _dense(case, layout), _experts(case, pieces, layout)
     towers = [int(share) for share in vision_bytes(case, layout)]
     values = []
     for n in range(3):
-        text = int(copies[n] * _states(case, layout)) + max(dense[n], experts[n]) + _logits(case)
+        text = (
+            int(copies[n] * _states(case, layout) + blocks[n] * _residuals(case, layout))
+            + max(dense[n], experts[n])
+            + _logits(case)
+        )
         values.append(max(towers[n], text + kept_bytes(case)))
     low, likely, high = values
     return Estimate("activation", low, likely, high, case.rules.constants["hidden_copies"].source)
@@ -39,6 +43,15 @@ def _states(case: Case, layout: Layout) -> float:
     if not flashcomm(case):
         return one * streams
     return one * (streams / layout.tp + (1 - 1 / layout.tp) / 2)
+
+
+def _residuals(case: Case, layout: Layout) -> float:
+    """One copy of the residual blocks of the profiled batch, dealt out to the ranks by sequence parallelism.
+
+    A new block is joined to those before it (A 0.26.0rc1 vllm_ascend/models/kimi_k3.py:1035 and :1056).
+    """
+    one = case.batched_tokens * residual_blocks(case) * (case.profile.hidden_size or 0) * case.element_bytes
+    return one / layout.tp if flashcomm(case) else one
 
 
 def _dense(case: Case, layout: Layout) -> tuple[int, ...]:
@@ -58,7 +71,7 @@ def _experts(case: Case, pieces: Sequence[Piece], layout: Layout) -> tuple[int, 
     Low: one output a row. Likely: the widest of the two matrix products; the quantized input is freed after the first
     (A 0.13.0 vllm_ascend/ops/fused_moe/moe_mlp.py:131), the float one is kept. High: everything at once.
     """
-    moe, hidden = case.profile.moe, case.profile.hidden_size or 0
+    moe, hidden = case.profile.moe, expert_hidden(case)
     if moe is None:
         return 0, 0, 0
     size, act = case.element_bytes, activation_bytes_per_element(case, pieces)
@@ -70,7 +83,7 @@ def _experts(case: Case, pieces: Sequence[Piece], layout: Layout) -> tuple[int, 
     else:
         first, second = hidden * size + 3 * inner * size, 2 * hidden * size + inner * size
     whole = rows * (hidden * (act + size) + inner * (2 * size + act))
-    likely = rows * max(first, second) + _workspace(case, layout)
+    likely = rows * max(first, second) + _workspace(case, layout, act < size)
     return rows * hidden * size, gathered + likely, max(gathered + whole, gathered + likely)
 
 
@@ -95,9 +108,13 @@ def activation_bytes_per_element(case: Case, pieces: Sequence[Piece]) -> int:
     return 1 if quantized else case.element_bytes
 
 
-def _workspace(case: Case, layout: Layout) -> int:
-    """Workspace of the fused dispatch kernel: ``16 MiB + rows * (3H + 8)`` (A csrc/mc2/dispatch_ffn_combine)."""
-    if method(case, layout, case.batched_tokens) is not Method.FUSED:
+def _workspace(case: Case, layout: Layout, quantized: bool) -> int:
+    """Workspace of the fused dispatch kernel: ``16 MiB + rows * (3H + 8)``, of 16-bit experts ``rows * (4H + 6I + 8)``.
+
+    Source: A 0.23.0 csrc/mc2/dispatch_ffn_combine and dispatch_ffn_combine_bf16, op_host tiling.
+    """
+    if case.profile.moe is None or method(case, layout, case.batched_tokens) is not Method.FUSED:
         return 0
-    rows = case.rules.integer("fused_mc2_rows")
-    return case.rules.integer("fused_mc2_base_bytes") + rows * (3 * (case.profile.hidden_size or 0) + 8)
+    rows, hidden = case.rules.integer("fused_mc2_rows"), expert_hidden(case)
+    row = 3 * hidden if quantized else 4 * hidden + 6 * case.profile.moe.intermediate_size
+    return case.rules.integer("fused_mc2_base_bytes") + rows * (row + 8)

@@ -126,6 +126,21 @@ def stream_count(case: Case) -> int:
     return max(1, count) if isinstance(count, int) else 1
 
 
+def residual_blocks(case: Case) -> int:
+    """Blocks of layers whose hidden states a model with attention residuals keeps beside the stream, 0 without them.
+
+    One for every ``attn_res_block_size`` layers (V 0.30.0 models/kimi_k3/nvidia/model.py, ``num_attn_res_blocks``).
+    """
+    size = text_config(case.facts, case.profile).get("attn_res_block_size")
+    return cdiv(case.profile.layers or 0, size) if isinstance(size, int) and size > 0 else 0
+
+
+def expert_hidden(case: Case) -> int:
+    """Elements of a token where it reaches the routed experts: those of their latent, else of the hidden states."""
+    latent = case.profile.moe.latent_size if case.profile.moe else None
+    return latent or case.profile.hidden_size or 0
+
+
 def make_case(
     facts: CheckpointFacts,
     profile: ModelProfile,

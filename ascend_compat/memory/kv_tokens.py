@@ -11,16 +11,16 @@ _INT8_CACHES = ("int8", "c8", "faquant", "fa_quant", "fp8")
 def token_bytes(case: Case, group: AttentionGroup, tp: int, dcp: int = 1) -> int | None:
     """KV bytes per token of one layer on one rank; ``None`` when a size is unknown.
 
-    GQA: (key + value dim) x local KV heads (at least one); MLA: latent + rope, whole on every rank; DSA adds the
-    indexer key, block-sparse attention one key of its indexer in the dtype of the cache
+    GQA: (key + value dim) x local KV heads (at least one); MLA, windowed or not: latent + rope, whole on every rank;
+    DSA adds the indexer key, block-sparse attention one key of its indexer in the dtype of the cache
     (A 0.30.0rc2 vllm_ascend/models/minimax_m3/msa_m3.py:223). Source: A 0.23.0 vllm_ascend/core/kv_cache_interface.py,
     attention/attention_v1.py.
     """
     size, stored = case.element_bytes, stored_bytes(case)
-    if group.kind in LATENT:
+    if group.kind in LATENT or group.kv_lora_rank:
         if not group.kv_lora_rank or group.qk_rope_head_dim is None:
             return None
-        if group.kind is AttentionKind.MLA:
+        if group.kind is not AttentionKind.DSA:
             return group.kv_lora_rank * stored + group.qk_rope_head_dim * size
         return _sparse_bytes(case, group.kv_lora_rank, group.qk_rope_head_dim, group.index_head_dim or 0, dcp)
     if not group.head_dim or not group.kv_heads:

@@ -15,6 +15,8 @@ from ascend_compat.memory.rules import ModuleRule, SchemeRule, Shard
 
 UNRECOGNISED = "unrecognised, kept whole"
 _MODELSLIM = re.compile(r"W(\d+)A(\d+)(_DYNAMIC)?(?:$|_PER|_MIX|_?MXFP|SC)")
+#: Shards that the heads of a layer decide.
+_BY_HEADS = ("kv", "fused_qkv", "latent_column", "head_gate")
 _PACKED = {"I32": 1, "U8": 1, "I8": 0}
 
 
@@ -225,7 +227,7 @@ def _placed(case: Case, group: TensorGroup, piece: Piece) -> list[Piece]:
 
 def _by_attention(case: Case, piece: Piece) -> list[Piece]:
     """Split attention pieces by the attention group of their layers, whose heads decide the sharding."""
-    if piece.shard not in ("kv", "fused_qkv", "latent_column") or piece.tower or not case.profile.attention:
+    if piece.shard not in _BY_HEADS or piece.tower or not case.profile.attention:
         return [piece]
     if piece.place is not Place.LAYER:
         return [replace(piece, attention=case.attending)]

@@ -14,7 +14,8 @@ _PAIR = 2
 def rope_bytes(case: Case) -> int:
     """Rotary caches: copies x positions x rotary elements x model dtype; 0 when the model has no rotary attention.
 
-    Source: A 0.23.0 vllm_ascend/ops/rotary_embedding.py:104; multi-axis caches V mrope.py:238.
+    Source: A 0.23.0 vllm_ascend/ops/rotary_embedding.py:104; multi-axis caches V mrope.py:238; latent attention without
+    positions builds none (V 0.23.0 models/kimi_linear.py:252).
     """
     group = case.attending
     width = case.profile.rotary_dim or (group and (group.qk_rope_head_dim or group.head_dim)) or 0
@@ -23,6 +24,8 @@ def rope_bytes(case: Case) -> int:
     if any(known.kind is AttentionKind.COMPRESSED for known in case.profile.attention):
         return _compressed(case, width, case.profile.max_positions)
     config = text_config(case.facts, case.profile)
+    if config.get("mla_use_nope") is True:
+        return 0
     spaces = [config.get("rope_parameters"), config.get("rope_scaling"), dict(case.profile.rope)]
     multi = any(isinstance(space, Mapping) and "mrope_section" in space for space in spaces)
     name = "mrope_copies" if multi else "latent_rope_copies" if group.kind in LATENT else "rope_copies"

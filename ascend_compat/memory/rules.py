@@ -18,7 +18,7 @@ from ascend_compat.location import rule_bytes
 
 Shard = Literal[
     "skip", "replicated", "column", "row", "vocab", "kv", "fused_qkv", "expert", "expert_column", "expert_row",
-    "shared_column", "shared_row", "latent_column",
+    "shared_column", "shared_row", "latent_column", "head_gate",
 ]  # fmt: skip
 MAIN_FILE = "memory.toml"
 MODULES_FILE = "memory_modules.toml"
@@ -65,6 +65,12 @@ class CheckRule(Interval, Entry):
     """A static check by the id of its message: the releases that make it, and where."""
 
     check: str
+
+
+class EncoderRule(Interval, Entry):
+    """Files whose encoders stay whole on every rank where tp does not divide their heads, and in which releases."""
+
+    files: tuple[str, ...]
 
 
 class ModuleRule(Entry):
@@ -164,6 +170,7 @@ class LayoutsFile(Rule):
     """
 
     padded_encoders: tuple[str, ...]
+    whole_encoders: tuple[EncoderRule, ...]
     convolution_tiles: tuple[int, ...]
     checks: tuple[CheckRule, ...]
 
@@ -203,7 +210,7 @@ class MemoryRules(MainFile, ModulesFile, LayoutsFile):
     def regime(self, target: Target) -> tuple[bool, ...]:
         """Which intervals ``target`` lies in: targets with equal regimes on a device are equal to the estimator."""
         entries: list[Interval] = [entry for known in self.switches.values() for entry in known]
-        entries.extend((*self.routers, *self.checks))
+        entries.extend((*self.routers, *self.checks, *self.whole_encoders))
         return tuple(entry.holds(target) for entry in entries)
 
 

@@ -6,6 +6,7 @@ from ascend_compat.core.plan import Layout
 from ascend_compat.core.profile import AttentionKind
 from ascend_compat.memory.case import Case, cdiv
 from ascend_compat.memory.pieces import Piece
+from ascend_compat.memory.vision import encoder_whole
 
 _FLASHCOMM = ("VLLM_ASCEND_ENABLE_FLASHCOMM1", "VLLM_ASCEND_ENABLE_FLASHCOMM")
 
@@ -47,6 +48,8 @@ def local_shape(case: Case, piece: Piece, layout: Layout) -> tuple[int, int]:
         return out, inner
     if (piece.shard == "latent_column" or piece.latent_query) and context_parallel(case):
         return out, inner
+    if piece.shard == "head_gate":
+        return (out if piece.attention and out == piece.attention.heads else cdiv(out, tp)), inner
     if piece.shard in ("column", "shared_column", "latent_column"):
         return cdiv(out, tp), inner
     if piece.shard in ("row", "shared_row"):
@@ -61,7 +64,7 @@ def local_shape(case: Case, piece: Piece, layout: Layout) -> tuple[int, int]:
 
 def ranks(case: Case, piece: Piece, layout: Layout) -> int:
     """Ranks a sharded tensor is cut into: tp, 1 for a tower in data mode, or the fine-grained group of its module."""
-    if piece.tower and (case.launch.flags or {}).get("--mm-encoder-tp-mode") == "data":
+    if piece.tower and encoder_whole(case, layout.tp):
         return 1
     if piece.fine_grained is not None:
         key = f"{piece.fine_grained}_tensor_parallel_size"

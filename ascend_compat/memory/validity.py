@@ -14,6 +14,7 @@ from ascend_compat.memory.lengths import positions, unlimited
 from ascend_compat.memory.pieces import declared_group
 from ascend_compat.memory.spread import dynamic_balancing, expert_world, extra_experts, flashcomm
 from ascend_compat.memory.validity_parallel import decode_context, prefill_context, speculation, stages
+from ascend_compat.memory.vision import encoder_whole
 
 _FINE_GRAINED = ("oproj", "lmhead", "embedding", "mlp", "olora")
 
@@ -95,9 +96,9 @@ def _sizes(case: Case, layout: Layout) -> Iterator[Message]:
 
 
 def _towers(case: Case, layout: Layout) -> Iterator[Message]:
-    """Heads of an encoder whose attention the release divides by tp; ``data`` mode keeps it whole on every rank."""
-    file, data = case.classes.encoder, (case.launch.flags or {}).get("--mm-encoder-tp-mode") == "data"
-    if file is None or data or file.endswith(case.rules.padded_encoders):
+    """Heads of an encoder whose attention the release divides by tp, unless it keeps it whole on every rank."""
+    file = case.classes.encoder
+    if file is None or encoder_whole(case, layout.tp) or file.endswith(case.rules.padded_encoders):
         return
     for tower in case.profile.towers:
         if tower.modality == "vision" and tower.heads and tower.heads % layout.tp:

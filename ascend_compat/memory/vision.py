@@ -22,13 +22,27 @@ def vision_bytes(case: Case, layout: Layout) -> tuple[float, float, float]:
         return 0.0, 0.0, 0.0
     widths = [tower.hidden_size or 0 for tower in case.profile.towers if tower.modality in _SEEN]
     images, ranks = _images(case), layout.tp
-    if (case.launch.flags or {}).get(MODE) == WHOLE:
+    if encoder_whole(case, layout.tp):
         images, ranks = cdiv(images, layout.tp), 1
     work = max(widths, default=0) * case.rules.integer("vision_patches") * images * case.element_bytes
     spans = zip(case.rules.span("vision_whole_widths"), case.rules.span("vision_split_widths"), strict=True)
     kept = kept_bytes(case) if work else 0
     low, likely, high = (work * (whole + split / ranks) + kept for whole, split in spans)
     return low, likely, high
+
+
+def encoder_whole(case: Case, tp: int) -> bool:
+    """Whether every rank keeps the whole encoder: asked for, or what the release does where tp can't divide its heads.
+
+    Source: V 0.26.0 vllm/model_executor/models/vision.py:142.
+    """
+    if (case.launch.flags or {}).get(MODE) == WHOLE:
+        return True
+    file = case.classes.encoder
+    known = file is not None and any(
+        rule.holds(case.target) and file.endswith(rule.files) for rule in case.rules.whole_encoders
+    )
+    return known and any(tower.heads and tower.heads % tp for tower in case.profile.towers if tower.modality in _SEEN)
 
 
 def kept_bytes(case: Case) -> int:

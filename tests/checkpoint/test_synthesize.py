@@ -146,7 +146,7 @@ def test_nothing_else_is_evaluated(text: str) -> None:
         value = evaluate(text, {})
     except ExpressionError:
         return
-    assert isinstance(value, (int, float, str, bool, bytes, complex, type(None), type(...)))
+    assert isinstance(value, (int, float, str, bool, bytes, complex, tuple, type(None), type(...)))
 
 
 @pytest.mark.parametrize(

@@ -177,19 +177,21 @@ def test_the_refusal_names_the_line_that_refuses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "flags", "code"),
+    ("at", "flags", "release", "code"),
     [
-        ("vllm/model_executor/models/qwen2_5_vl.py", {}, "AC410.vision"),
-        ("vllm/model_executor/models/qwen2_5_vl.py", {"--mm-encoder-tp-mode": "data"}, None),
-        ("vllm/model_executor/models/intern_vit.py", {}, None),
-        (None, {}, None),
+        ("vllm/model_executor/models/qwen2_5_vl.py", {}, "0.23.0", "AC410.vision"),
+        ("vllm/model_executor/models/qwen2_5_vl.py", {"--mm-encoder-tp-mode": "data"}, "0.23.0", None),
+        ("vllm/model_executor/models/intern_vit.py", {}, "0.23.0", None),
+        ("vllm/model_executor/models/kimi_k25_vit.py", {}, "0.25.1", "AC410.vision"),
+        ("vllm/model_executor/models/kimi_k25_vit.py", {}, "0.26.0", None),
+        (None, {}, "0.23.0", None),
     ],
 )
-def test_encoder_heads_divide_by_tp(at: str | None, flags: dict[str, str], code: str | None) -> None:
+def test_encoder_heads_divide_by_tp(at: str | None, flags: dict[str, str], release: str, code: str | None) -> None:
     facts, prof = qwen3(6144, 4, 48, 6, 6144, True)
     tower = VisionProfile("vision", "visual.", 12, 768, 16, 0, "BF16")
     model = facts, replace(prof, towers=(tower,), vocab_size=151_680)
-    assert classes_of(model, "0.23.0", Classes(encoder=at), tp=6, flags=flags) == code
+    assert classes_of(model, release, Classes(encoder=at), tp=6, flags=flags) == code
 
 
 @pytest.mark.parametrize(
