@@ -244,6 +244,11 @@ class ModelProfile:
     evidence: tuple[Evidence, ...] = ()
 
     @property
+    def expert_width(self) -> int | None:
+        """Elements of a token where it reaches the routed experts: those of their latent, else of the hidden states."""
+        return (self.moe.latent_size if self.moe else None) or self.hidden_size
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """``text`` and the modality of every tower."""
         return ("text", *(tower.modality for tower in self.towers))

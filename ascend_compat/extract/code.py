@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ascend_compat.extract.class_values import PACKED
 from ascend_compat.extract.dataclass import dataclass_init
 from ascend_compat.extract.entries import (
     EFFECTFUL,
@@ -155,6 +156,7 @@ class _Closure:
         keep_all = any("Enum" in ast.unparse(base) for base in node.bases)
         methods = self._methods(node, module)
         if methods is None and not keep_all:
+            yield from (item for item in node.body if _fused_names(item))
             return
         methods = methods or set()
         for item in node.body:
@@ -274,6 +276,16 @@ class _Closure:
         kept = {id(item) for item in self._class_body(node, module)}
         omitted = sorted({name for item in node.body if id(item) not in kept for name in attributes(item)})
         return ["class", node.lineno, node.name, bases, body, decorators, omitted]
+
+
+def _fused_names(item: ast.stmt) -> bool:
+    """Whether a statement of a class writes out its ``packed_modules_mapping``: the plugin reads that of models."""
+    if not isinstance(item, (ast.Assign, ast.AnnAssign)) or PACKED not in binds(item) or not item.value:
+        return False
+    try:
+        return isinstance(ast.literal_eval(item.value), dict)
+    except ValueError:
+        return False
 
 
 def _inherited(trees: Trees) -> Iterator[str]:

@@ -56,8 +56,21 @@ def record(values: Mapping[str, Any], label: str) -> Instance:
     names: dict[str, Any] = {}
     for key, value in values.items():
         nested = isinstance(value, dict) and key.endswith("_config") and key != "quantization_config"
-        names[key] = record(value, key) if nested else value
+        names[key] = nested_record(record(value, key), value) if nested else value
     return Instance(None, names, closed=True, label=label)
+
+
+def nested_record(made: Instance, values: Mapping[str, Any]) -> Instance:
+    """An object inside config.json: where its model's class makes no configuration of it, it stays a dictionary."""
+
+    def get(args: list[Any], keywords: dict[str, Any], at: str) -> Any:
+        known = bool(args) and isinstance(args[0], str)
+        default = args[1] if len(args) > 1 else keywords.get("default")
+        return made.names.get(args[0], default) if known else Unknown(at, "a key that is not known")
+
+    if "get" not in values:
+        made.names["get"] = Native("get", get)
+    return made
 
 
 def architecture(config: Mapping[str, Any]) -> dict[str, Any]:

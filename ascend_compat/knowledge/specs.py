@@ -62,7 +62,7 @@ def _spec(bucket: Bucket, prefix: str, profile: ModelProfile) -> LayerSpec:
         ]
         routed = profile.moe.routed if profile.moe else 0
         intermediate = profile.moe.intermediate_size if profile.moe else (halves[0].shape[0] if halves else 0)
-        return LayerSpec(prefix, leaf.cls, leaf.lineage, MOE, profile.hidden_size or 0, (intermediate,), routed)
+        return LayerSpec(prefix, leaf.cls, leaf.lineage, MOE, profile.expert_width or 0, (intermediate,), routed)
     weights = [
         g for name in ("weight", "weight_packed", "qweight") for g in bucket.shards.get(name, []) if len(g.shape) == 2
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ascend_compat.core.plan import Estimate, Layout
-from ascend_compat.memory.case import Case, cdiv, expert_hidden, residual_blocks, stream_count
+from ascend_compat.memory.case import Case, cdiv, residual_blocks, stream_count
 from ascend_compat.memory.communication import Method, method
 from ascend_compat.memory.pieces import Piece
 from ascend_compat.memory.spread import expert_world, flashcomm
@@ -71,7 +71,7 @@ def _experts(case: Case, pieces: Sequence[Piece], layout: Layout) -> tuple[int, 
     Low: one output a row. Likely: the widest of the two matrix products; the quantized input is freed after the first
     (A 0.13.0 vllm_ascend/ops/fused_moe/moe_mlp.py:131), the float one is kept. High: everything at once.
     """
-    moe, hidden = case.profile.moe, expert_hidden(case)
+    moe, hidden = case.profile.moe, case.profile.expert_width or 0
     if moe is None:
         return 0, 0, 0
     size, act = case.element_bytes, activation_bytes_per_element(case, pieces)
@@ -115,6 +115,6 @@ def _workspace(case: Case, layout: Layout, quantized: bool) -> int:
     """
     if case.profile.moe is None or method(case, layout, case.batched_tokens) is not Method.FUSED:
         return 0
-    rows, hidden = case.rules.integer("fused_mc2_rows"), expert_hidden(case)
+    rows, hidden = case.rules.integer("fused_mc2_rows"), case.profile.expert_width or 0
     row = 3 * hidden if quantized else 4 * hidden + 6 * case.profile.moe.intermediate_size
     return case.rules.integer("fused_mc2_base_bytes") + rows * (row + 8)

@@ -135,12 +135,6 @@ def residual_blocks(case: Case) -> int:
     return cdiv(case.profile.layers or 0, size) if isinstance(size, int) and size > 0 else 0
 
 
-def expert_hidden(case: Case) -> int:
-    """Elements of a token where it reaches the routed experts: those of their latent, else of the hidden states."""
-    latent = case.profile.moe.latent_size if case.profile.moe else None
-    return latent or case.profile.hidden_size or 0
-
-
 def make_case(
     facts: CheckpointFacts,
     profile: ModelProfile,

@@ -7,7 +7,7 @@ from enum import Enum
 
 from ascend_compat.core.plan import Layout
 from ascend_compat.core.units import MIB
-from ascend_compat.memory.case import Case, cdiv, expert_hidden
+from ascend_compat.memory.case import Case, cdiv
 from ascend_compat.memory.spread import dynamic_balancing, expert_world, extra_experts
 
 #: Environment variable with the buffer of one direction of a communicator, in MiB.
@@ -138,7 +138,7 @@ def needed_buffer_mib(case: Case, layout: Layout) -> int:
     ``2 * (local experts * tokens * ranks * A512(A32(2H) + 64) + (k + shared) * tokens * A512(2H))`` with An rounding
     up to n. Source: CANN's check as quoted in vllm-ascend pull request 3073.
     """
-    moe, hidden = case.profile.moe, expert_hidden(case)
+    moe, hidden = case.profile.moe, case.profile.expert_width or 0
     if moe is None or not uses_mc2(case, layout):
         return 0
     tokens = cdiv(capacity(case), layout.tp)

@@ -93,7 +93,7 @@ class Run:
         self.machine.externals.update({"typing.TYPE_CHECKING": False, "TYPE_CHECKING": False})
         self.samples = samples(facts.tensors)
         self.mapper: Mapping[str, Any] = tree.attribute("hf_to_vllm_mapper") or {}
-        moe, hidden = profile.moe, profile.hidden_size
+        moe, hidden = profile.moe, profile.expert_width
         sizes = (moe.routed, hidden, moe.intermediate_size) if moe and hidden and _plain(self.samples, hidden) else None
         self.model = Model(pack, self.machine, tree, match, self.samples, self.mapper, sizes)
         strict = pack["loaders"].get("strict") if match.startup.method is None else None
@@ -169,7 +169,7 @@ class Run:
         names = {part for s in self.samples if ".experts." in s.name for part in s.name.split(".")}
         return Given(
             hf_config(self.facts.config, self.profile), startup.method, made, self.match.dtype,
-            self.profile.moe.routed if self.profile.moe else 0, self.profile.hidden_size or 0,
+            self.profile.moe.routed if self.profile.moe else 0, self.profile.expert_width or 0,
             NUMBERED if NUMBERED[0] in names else NAMED,
         )  # fmt: skip
 
