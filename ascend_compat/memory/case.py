@@ -18,6 +18,8 @@ from ascend_compat.memory.rules import MemoryRules
 RULE_FILE = "rules/curated/memory.toml"
 RECURRENT = tuple(kind for kind in AttentionKind if kind.recurrent)
 LATENT = (AttentionKind.MLA, AttentionKind.DSA)
+#: No tower is built (V 0.18.0 vllm/model_executor/models/interfaces.py:244, config/multimodal.py:258).
+TEXT_ONLY = "--language-model-only"
 _POSITIVE = (
     "tp", "dp", "pp", "pcp", "dcp", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization",
     "kv_cache_memory_bytes",
@@ -171,6 +173,8 @@ def make_case(
         unknown.append(Message("AC409.drafter", {"model": str((launch.speculative or {})["model"]), "reason": other}))
     if launch.kv_cache_memory_bytes is not None and not rules.switch("kv_cache_memory_honoured", target).value:
         unknown.append(Message("AC409.kv_option", {"release": target.vllm_ascend}))
+    if TEXT_ONLY in (launch.flags or {}):
+        profile = replace(profile, towers=())
     return Case(
         facts, profile, target, launch, rules, float(utilization), block, length, batched,
         launch.max_num_seqs or rules.integer("default_num_seqs"), _element_bytes(profile, launch), draft, spec,

@@ -39,6 +39,14 @@ def test_logged_hybrid_model_with_vision_tower() -> None:
     assert weights(qwen35(), tp=1) == pytest.approx(1.714, abs=1e-3)
 
 
+def test_a_model_served_for_text_alone_has_no_tower() -> None:
+    whole, text = (plan(qwen35(), tp=1, flags=flags) for flags in ({}, {"--language-model-only": None}))
+    assert whole.studied and whole.studied.rank and text.studied and text.studied.rank
+    assert whole.studied.rank.weights - text.studied.rank.weights == pytest.approx(0.201e9, rel=0.01)
+    assert text.studied.rank.activation < whole.studied.rank.activation
+    assert "AC409.vision" not in {message.id for message in text.unknown}
+
+
 def test_logged_deepseek_w8a8() -> None:
     assert weights(deepseek_v3(w8=True), tp=4, dp=4) == pytest.approx(44.1591, rel=1e-3)
 
