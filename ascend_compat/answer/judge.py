@@ -39,6 +39,10 @@ from ascend_compat.knowledge.quantization_flag import flag_findings
 from ascend_compat.memory.findings import memory_findings
 from ascend_compat.memory.search import Published
 
+#: Files of every rank are copied parameter by parameter; no ``load_weights`` of a model runs.
+#: Source: V 0.18.0 vllm/model_executor/model_loader/sharded_state_loader.py:110.
+_SHARDED = "sharded_state"
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -161,8 +165,9 @@ def _judged(
         *(grounded(finding, profile) for finding in memory_findings(plan, target, launch)),
     )
     ended = brief and any(map(_ends, (*facts.problems, *profile.findings, *dispatch, *others)))
-    loading = None if ended else shared.load(pack, facts, profile, found)
-    draft = None if brief else load_draft(pack, facts, profile, found)
+    copied = (launch.flags or {}).get("--load-format") == _SHARDED
+    loading = None if ended or copied else shared.load(pack, facts, profile, found)
+    draft = None if brief or copied else load_draft(pack, facts, profile, found)
     named = loading_findings(loading, found, draft)
     findings = (*facts.problems, *profile.findings, *settled(dispatch, loading, found), *named, *others)
     ordered = tuple(sorted(merge(findings), key=_weight))

@@ -15,6 +15,9 @@ from ascend_compat.knowledge.layers import mapped
 #: Where releases keep what reads ``config.json`` for the model configuration; older ones do it in that class itself.
 CONVERTOR = ("vllm.transformers_utils.model_arch_config_convertor", "ModelArchConfigConvertorBase")
 
+#: Variables of the plugin; what follows is the name of an option in capitals.
+_VARIABLES = "vllm_ascend.envs.VLLM_ASCEND_"
+
 
 def model_config(environment: Environment, cls: Class | None, dtype: External) -> Instance:
     """The engine's ``ModelConfig`` as it is before its quantization is verified."""
@@ -49,6 +52,23 @@ def engine_config(environment: Environment, model: Instance, load: Instance) -> 
         "additional_config": copy.deepcopy(dict(environment.additional_config)),
     }
     return Instance(None, names, closed=False, label="vllm_config")
+
+
+def ascend_config(environment: Environment) -> Instance:
+    """The plugin's own configuration as far as the launch tells: options, and variables that are options by name.
+
+    Source: A 0.23.0 vllm_ascend/ascend_config.py:84, where a variable decides what ``--additional-config`` leaves out.
+    """
+
+    def opened(values: Mapping[str, Any], label: str) -> Instance:
+        inner = {key: opened(value, key) if isinstance(value, Mapping) else value for key, value in values.items()}
+        return Instance(None, inner, closed=False, label=label)
+
+    made = opened(environment.additional_config, "ascend_config")
+    for name, value in environment.values.items():
+        if name.startswith(_VARIABLES):
+            made.names.setdefault(name.removeprefix(_VARIABLES).lower(), value)
+    return made
 
 
 def record(values: Mapping[str, Any], label: str) -> Instance:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ascend_compat.knowledge.config_objects import (
+    ascend_config,
     convert,
     engine_config,
     made_mapper,
@@ -64,6 +65,10 @@ class Replay:
         self.machine.externals["vllm.model_executor.models.utils.WeightsMapper"] = Native("WeightsMapper", made_mapper)
         for name in ("get_current_vllm_config", "get_current_vllm_config_or_none"):
             self.machine.externals[f"vllm.config.{name}"] = Native(name, lambda args, keywords, at: self.vllm_config)
+
+        self.machine.externals["vllm_ascend.ascend_config.get_ascend_config"] = Native(
+            "get_ascend_config", lambda args, keywords, at: ascend_config(environment)
+        )
 
     def start(self) -> Startup:
         """Registration, verification, configuration, auto-detection: in the order a server runs them."""

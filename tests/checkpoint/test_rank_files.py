@@ -56,10 +56,10 @@ def stored(root: Path) -> Path:
     return root
 
 
-def answer(root: Path, tp: int) -> Report:
+def answer(root: Path, tp: int, release: str = "0.30.0rc2") -> Report:
     flags: dict[str, str | None] = {"--load-format": "sharded_state"}
     launch = LaunchProfile(tp=tp, max_model_len=4096, dtype="float16", quantization="ascend", flags=flags)
-    return analyze(stored(root), target="0.30.0rc2", soc="310P", profile=launch, offline=True)
+    return analyze(stored(root), target=release, soc="310P", profile=launch, offline=True)
 
 
 def test_names_of_other_ranks_are_no_doubles_and_every_file_counts(tmp_path: Path) -> None:
@@ -83,6 +83,12 @@ def test_a_rank_holds_what_its_file_stores(tmp_path: Path) -> None:
     assert rank is not None
     rope = 3 * 40960 * 128 * 2
     assert rank.weights == STORED + rope
+
+
+def test_no_loader_of_a_model_sees_a_sharded_state(tmp_path: Path) -> None:
+    """Its parameters are copied by name, so that names the loader would fuse again are no trouble."""
+    found = [f.message_id for f in answer(tmp_path, 2, "0.23.0").findings if f.code.startswith("AC34")]
+    assert found == []
 
 
 def test_another_tensor_parallel_size_is_refused(tmp_path: Path) -> None:
