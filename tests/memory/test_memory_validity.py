@@ -86,6 +86,8 @@ LATENT_96 = replace(deepseek_v3(True)[1].attention[0], heads=96)
     [
         (glm47(), "0.20.2rc1", {"tp": 4, "dp": 2, "pcp": 2}, None),
         (glm47(), "0.23.0", {"tp": 4, "dp": 2, "pcp": 2}, "AC413.context_and_data"),
+        (glm47(), "0.24.0rc1", {"tp": 8, "pcp": 2}, None),
+        (glm47(), "0.24.0rc1", {"tp": 4, "dp": 2, "pcp": 2}, "AC413.context_and_data"),
         (glm47(), "0.25.1rc1", {"tp": 8, "pcp": 2}, "AC413.prefill_context"),
         (glm47(), "0.25.1rc1", {"tp": 8, "pcp": 2, "environment": V2}, None),
         (glm47(), "0.26.0rc1", {"tp": 8, "pcp": 2, "environment": V2}, "AC413.prefill_attention"),
