@@ -140,3 +140,31 @@ def test_releases_that_open_every_dispatcher_at_load_pay_for_groups_they_do_not_
     on = target(release=release, vllm=release.partition("rc")[0], memory=512)
     dense, experts = (rank(model, on, tp=4, ep=False).non_torch for model in (small(), qwen3_moe()))
     assert experts - dense == groups * 400 * MIB
+
+
+def indexed() -> Model:
+    """DeepSeek-V3 in W8A8 with sparse attention."""
+    facts, profile = deepseek_v3(True)
+    group = replace(profile.attention[0], kind=AttentionKind.DSA, index_head_dim=128, index_heads=64)
+    return facts, replace(profile, attention=(group,))
+
+
+@pytest.mark.parametrize(
+    ("release", "implied"), [("0.18.0", True), ("0.19.1rc1", True), ("0.20.2rc1", False), ("0.23.0", False)]
+)
+def test_sequence_parallelism_implies_whole_sparse_attention_only_where_the_release_says_so(
+    release: str, implied: bool
+) -> None:
+    on = target("A3", release=release, vllm=release.partition("rc")[0])
+    asked = [{"enable_flashcomm1": True}, {"enable_flashcomm1": True, "enable_dsa_cp": True}]
+    alone, both = (rank(indexed(), on, tp=16, additional_config=options).weights for options in asked)
+    assert (alone == both) is implied
+    assert alone <= both
+
+
+@pytest.mark.parametrize(("release", "size"), [("0.19.1rc1", 2), ("0.20.2rc1", 4), ("0.23.0", 4)])
+def test_routers_of_latent_models_are_kept_in_float32_from_the_release_that_does(release: str, size: int) -> None:
+    on = target("A3", release=release, vllm=release.partition("rc")[0])
+    found = make_plan(*deepseek_v3(True), on, launch(tp=16, max_model_len=4096), rules(), {}).breakdown
+    (router,) = [item.bytes for item in found if "router" in item.name and "bias" not in item.name]
+    assert router == 58 * 256 * 7168 * size
