@@ -13,6 +13,7 @@ from typing import Any
 from model_tables import make_facts
 
 from ascend_compat.classify.profile import classify
+from ascend_compat.cli.options import human_readable
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.plan import MemoryPlan
 from ascend_compat.core.profile import ModelProfile
@@ -155,7 +156,7 @@ def launch(row: Mapping[str, Any], **changes: Any) -> LaunchProfile:
         options["additional_config"] = _json(extra["additional_config"])
     flags = {flag: str(row[name]) for name, flag in _FLAGS.items() if row.get(name)}
     if extra.get("kv-cache-memory-bytes"):
-        options["kv_cache_memory_bytes"] = human_bytes(str(extra["kv-cache-memory-bytes"]))
+        options["kv_cache_memory_bytes"] = human_readable(str(extra["kv-cache-memory-bytes"]))
     for name in ("block-size", "hf-overrides", "mm-encoder-tp-mode", "mamba-cache-mode"):
         if extra.get(name):
             flags[f"--{name}"] = str(extra[name])
@@ -163,13 +164,6 @@ def launch(row: Mapping[str, Any], **changes: Any) -> LaunchProfile:
         **options, "flags": flags, "enforce_eager": bool(row.get("enforce_eager")),
         "enable_prefix_caching": extra.get("prefix_caching"), "environment": row.get("envs") or None, **changes,
     })  # fmt: skip
-
-
-def human_bytes(text: str) -> int:
-    """Bytes of a size as ``vllm serve`` takes it: ``K``, ``M``, ``G`` are powers of 1024, small letters of 1000."""
-    number, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "")
-    base = 1000 if unit.islower() else 1024
-    return int(float(number) * base ** " kmg".index(unit.lower() or " "))
 
 
 def _json(text: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ascend_compat.cli import output
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     from ascend_compat.core.target import Calibration, LaunchProfile
 
 _DEFAULT_SOC = "A2"
-#: Suffixes of sizes, in steps of a thousand or of 1024.
-_POWERS = "kmgt"
+#: Suffixes of sizes by their power of a thousand or of 1024; none is power 0.
+_POWERS = " kmgt"
+#: The first number that the engine's 64-bit integers do not hold.
+_TOO_LARGE = 2**63
 #: Options that are fields of a launch profile by the same name.
 _PROFILE = (
     "tp", "dp", "pp", "pcp", "dcp", "max_model_len", "max_num_seqs", "max_num_batched_tokens", "quantization", "dtype",
@@ -71,9 +74,11 @@ def add_launch(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--ep", action=argparse.BooleanOptionalAction, help="expert parallel (default: searched)")
     group.add_argument("--max-model-len", type=_length, metavar="N", help="tokens, or auto for the longest that fits")
     group.add_argument("--max-num-seqs", type=_positive, metavar="N")
-    group.add_argument("--max-num-batched-tokens", type=_readable, metavar="N")
+    group.add_argument("--max-num-batched-tokens", type=human_readable, metavar="N")
     group.add_argument("--gpu-memory-utilization", type=_share, metavar="X", help="share of device memory, 0 to 1")
-    group.add_argument("--kv-cache-memory-bytes", type=_readable, metavar="N", help="bytes for the KV cache of a rank")
+    group.add_argument(
+        "--kv-cache-memory-bytes", type=human_readable, metavar="N", help="bytes for the KV cache of a rank"
+    )
     group.add_argument("--quantization", metavar="NAME", help="as for vllm serve (default: auto-detected)")
     group.add_argument("--dtype", metavar="NAME", help="as for vllm serve")
     group.add_argument("--speculative", type=_json_object, metavar="JSON", help="as --speculative-config of vllm serve")
@@ -135,8 +140,8 @@ def _positive(text: str) -> int:
         value = int(text)
     except ValueError:
         value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    if not 1 <= value < _TOO_LARGE:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number above 0 in 64 bits")
     return value
 
 
@@ -149,21 +154,21 @@ def _calibration(path: str | None) -> Calibration | None:
 def _length(text: str) -> int:
     from ascend_compat.core.target import LONGEST
 
-    return LONGEST if text.strip().lower() in ("auto", str(LONGEST)) else _readable(text)
+    return LONGEST if text.strip().lower() in ("auto", str(LONGEST)) else human_readable(text)
 
 
-def _readable(text: str) -> int:
+def human_readable(text: str) -> int:
     """A whole number, or one with a suffix as vLLM reads them: ``32k`` is 32,000 and ``32K`` 32,768.
 
     Source: V 0.23.0 vllm/utils/argparse_utils.py:29; decimals go with decimal suffixes alone.
     """
-    number, power = text.strip()[:-1], _POWERS.find(text.strip()[-1:].lower()) + 1
-    if not text.strip() or not power:
+    number, suffix = text.strip()[:-1], text.strip()[-1:]
+    power = _POWERS.find(suffix.lower())
+    decimal = suffix.islower()
+    digits = number.replace(".", "", 1) if decimal else number
+    if power < 1 or not digits.isdecimal() or len(digits) > len(str(_TOO_LARGE)):
         return _positive(text)
-    decimal = text.strip()[-1].islower()
-    if not (number.replace(".", "", 1) if decimal else number).isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return _positive(str(int(float(number) * 1000**power) if decimal else int(number) * 1024**power))
+    return _positive(str(int(Fraction(number) * (1000 if decimal else 1024) ** power)))
 
 
 def _variable(text: str) -> tuple[str, str]:

@@ -57,6 +57,14 @@ def test_sizes_with_a_suffix_are_read_as_vllm_reads_them(text: str, tokens: int)
     assert profile("--serve-args", f"--max-num-batched-tokens {text}").max_num_batched_tokens == tokens
 
 
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 400 + "k", "9" * 5000 + "K", str(2**63), "9G" * 2, "8388608T"])
+@pytest.mark.parametrize("option", ["--max-model-len", "--max-num-batched-tokens", "--kv-cache-memory-bytes"])
+def test_a_size_that_no_engine_can_hold_is_refused(option: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        profile(option, text)
+    assert caught.value.code == 2 and "is not a whole number above 0" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [("--tp", "4", "--serve-args", "-tp 8"), ("--serve-args", "-tp 8", "--tp", "4")])
 def test_an_option_of_its_own_wins(words: tuple[str, ...]) -> None:
     assert profile(*words).tp == 4
