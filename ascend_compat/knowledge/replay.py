@@ -20,7 +20,6 @@ from ascend_compat.knowledge.config_objects import (
 from ascend_compat.knowledge.environment import Environment
 from ascend_compat.knowledge.evaluate.machine import Machine
 from ascend_compat.knowledge.evaluate.values import (
-    Bound,
     Class,
     EnumMember,
     External,
@@ -32,13 +31,12 @@ from ascend_compat.knowledge.evaluate.values import (
     Undecided,
     Unknown,
 )
+from ascend_compat.knowledge.layer_method import allocate_weights, computed_params, read_method
 from ascend_compat.knowledge.outcomes import ATTENTION, LayerOutcome, LayerSpec, Startup, Trouble
 from ascend_compat.knowledge.specs import layer_class
 
 CONFIG = "vllm.config"
 PLUGIN = "vllm_ascend."
-#: What the engine and the plugin call methods that leave a module in the dtype of the model.
-UNQUANTIZED = "Unquantized"
 PLATFORM = ("vllm_ascend.platform", "NPUPlatform")
 #: What a configuration object is told of projections that the model stores as one.
 FUSED = "packed_modules_mapping"
@@ -65,7 +63,6 @@ class Replay:
         self.machine.externals["vllm.model_executor.models.utils.WeightsMapper"] = Native("WeightsMapper", made_mapper)
         for name in ("get_current_vllm_config", "get_current_vllm_config_or_none"):
             self.machine.externals[f"vllm.config.{name}"] = Native(name, lambda args, keywords, at: self.vllm_config)
-
         self.machine.externals["vllm_ascend.ascend_config.get_ascend_config"] = Native(
             "get_ascend_config", lambda args, keywords, at: ascend_config(environment)
         )
@@ -250,44 +247,24 @@ class Replay:
 
         out.trouble = self._attempt("layer", ask)
         if out.trouble is None:
-            self._read_method(result[0], out)
+            read_method(result[0], out)
         if spec.kind == ATTENTION and out.trouble is None and out.scheme is not None:
             out.params.update(self._assigned(result[0], layer, spec))
         elif allocate and out.trouble is None and out.scheme is not None:
-            out.trouble = self._attempt("allocation", lambda: self._allocate(result[0], layer, spec))
-            out.computed = self._computed(result[0])
+            out.trouble = self._attempt(
+                "allocation", lambda: allocate_weights(self.machine, result[0], layer, spec, self.dtype)
+            )
+            out.computed = computed_params(self.machine, result[0])
         out.returns = self.machine.returns[start:]
         return out
-
-    def _read_method(self, method: Any, out: LayerOutcome) -> None:
-        if isinstance(method, Unknown):
-            out.trouble = Trouble("layer", None, method.reason, method.at)
-        if not isinstance(method, Instance) or method.cls is None:
-            return
-        out.method, out.method_at = method.cls.name, method.cls.at
-        scheme = method.names.get("quant_method")
-        if isinstance(scheme, Unknown):
-            out.trouble = Trouble("layer", None, scheme.reason, scheme.at)
-        elif isinstance(scheme, Instance) and scheme.cls is not None:
-            out.scheme, out.scheme_at = scheme.cls.name, scheme.cls.at
-        elif not any(UNQUANTIZED in base.name for base in method.cls.lineage() if isinstance(base, Class)):
-            out.scheme, out.scheme_at = method.cls.name, method.cls.at  # a method that is its own scheme
 
     def _assigned(self, method: Instance, layer: Instance, spec: LayerSpec) -> dict[str, Tensor]:
         """What ``create_weights`` of an attention layer's method assigns; empty where that can't be followed."""
         known = set(layer.names)
-        if self._attempt("allocation", lambda: self._allocate(method, layer, spec)) is not None:
+        trouble = self._attempt("allocation", lambda: allocate_weights(self.machine, method, layer, spec, self.dtype))
+        if trouble is not None:
             return {}
         return {k: v for k, v in layer.names.items() if k not in known and isinstance(v, Tensor)}
-
-    def _computed(self, method: Instance) -> frozenset[str]:
-        """Parameters that the method says it computes itself, so that a checkpoint need not have them."""
-        try:
-            getter = self.machine.find_attribute(method, "get_computed_params", "")
-            found = self.machine.call(getter, [], {}, "") if isinstance(getter, Bound) else None
-        except (Raised, Undecided):
-            found = None
-        return frozenset(n for n in found if isinstance(n, str)) if isinstance(found, set) else frozenset()
 
     def _layer_object(self, spec: LayerSpec, out: LayerOutcome) -> Instance:
         def register(args: list[Any], keywords: dict[str, Any], at: str) -> None:
@@ -296,16 +273,3 @@ class Replay:
 
         names = {"register_parameter": Native("register_parameter", register), "prefix": spec.prefix}
         return Instance(layer_class(self.machine, spec), names, closed=False, label=spec.cls)
-
-    def _allocate(self, method: Instance, layer: Instance, spec: LayerSpec) -> None:
-        create = self.machine.attribute(method, "create_weights", "")
-        args: list[Any] = [layer]
-        keywords = {"weight_loader": External("weight_loader")}
-        if spec.kind == ATTENTION:  # it is given neither sizes nor a loader
-            keywords = {}
-        elif spec.kind == "moe":
-            args = [layer, spec.experts, spec.input_size, spec.output_sizes[0], self.dtype]
-        else:
-            total = sum(spec.output_sizes)
-            args = [layer, spec.input_size, list(spec.output_sizes), spec.input_size, total, self.dtype]
-        self.machine.call(create, args, keywords, "")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ascend_compat.knowledge.evaluate.values import Bound, Class, Instance, Unknown
+from ascend_compat.knowledge.layer_method import UNQUANTIZED
 from ascend_compat.knowledge.layers import EXPERT_HALVES
 from ascend_compat.knowledge.loading.machine import LoadingMachine
 from ascend_compat.knowledge.loading.parameters import Outcomes, Stored, parameters, scale
@@ -16,7 +17,6 @@ from ascend_compat.knowledge.loading.stand_ins import Buffer, View, parameter_da
 from ascend_compat.knowledge.matched import GroupOutcome, Match
 from ascend_compat.knowledge.modules import MOE, Leaf, ModuleTree
 from ascend_compat.knowledge.outcomes import LayerOutcome
-from ascend_compat.knowledge.replay import UNQUANTIZED
 
 #: What checkpoints and models call the text model, which holds its list of layers.
 TEXT = frozenset({"model", "language_model", "text_model", "transformer", "llm", "thinker", "backbone", "decoder"})
