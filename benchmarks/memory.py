@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
-from published import RULES, NoModel, gib, judged, memory_rules, model, models, rows, unreleased
+from published import RULES, NoModel, gib, judged, memory_rules, model, models, rows
 from published_figures import FIGURES, Figure
 from published_negatives import negatives as worded
 
@@ -75,9 +75,6 @@ def refused() -> Share:
 def _share(chosen: Iterable[Mapping[str, Any]], good: Callable[[Attempt], bool]) -> Share:
     share = Share()
     for row in chosen:
-        if reason := unreleased(row["base_model"]):
-            share.skipped[reason] += 1
-            continue
         try:
             plan = judged(row)
         except NoModel as error:
@@ -153,9 +150,6 @@ def counted() -> Minimums:
             continue
         if str(row.get("notes") or "").startswith(_CONTRADICTS):
             out.skipped[f"{row['id']}: {row['notes']}"] += 1
-            continue
-        if reason := unreleased(row["base_model"]):
-            out.skipped[reason] += 1
             continue
         try:
             if row["granularity"] != "card" and not _large(row):

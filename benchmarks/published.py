@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
@@ -107,10 +108,17 @@ def config_of(name: str | None) -> dict[str, Any]:
     return config
 
 
-def unreleased(name: str | None) -> str | None:
-    """Why no layout of a published model can be judged, ``None`` where one can."""
+def page(name: str | None) -> Mapping[str, Any]:
+    """What the page of a model says of all its launches: ``release`` and ``additional_config``, where it does."""
     entry = _table().get(name or "", {})
-    return _table().get(entry.get("base", ""), entry).get("unreleased")
+    return _table().get(entry.get("base", ""), entry)
+
+
+def form(row: Mapping[str, Any]) -> str:
+    """The model of a row with the towers of the form that its case names (``5.3 image Online Deployment``)."""
+    base = str(row["base_model"])
+    names = (f"{base.partition(' (')[0]}, {word}" for word in re.findall(r"\w+", str(row.get("case") or "")))
+    return next((name for name in names if name in _table()), base)
 
 
 @lru_cache(maxsize=64)
@@ -127,8 +135,10 @@ def memory_rules() -> MemoryRules:
 
 
 def release_of(row: Mapping[str, Any]) -> str:
-    """The release of a row; rows of no release count as the newest."""
+    """The release of a row, else of the model's page; rows of no release count as the newest."""
     text = str(row.get("release") or "").lstrip("v")
+    if not text[:1].isdigit():
+        text = page(row["base_model"]).get("release", "")
     return text if text[:1].isdigit() else "0.25.1rc1"
 
 
@@ -152,8 +162,11 @@ def launch(row: Mapping[str, Any], **changes: Any) -> LaunchProfile:
     if spec:
         options["speculative"] = {"method": spec.get("method"), "num_speculative_tokens": spec.get("num_tokens") or 1}
     extra = row.get("extra") or {}
+    said = page(row["base_model"]).get("additional_config")
     if isinstance(extra.get("additional_config"), str):
         options["additional_config"] = _json(extra["additional_config"])
+    if said:
+        options["additional_config"] = {**said, **(options.get("additional_config") or {})}
     flags = {flag: str(row[name]) for name, flag in _FLAGS.items() if row.get(name)}
     if extra.get("kv-cache-memory-bytes"):
         options["kv_cache_memory_bytes"] = human_readable(str(extra["kv-cache-memory-bytes"]))
@@ -178,7 +191,7 @@ def judged(row: Mapping[str, Any], **changes: Any) -> MemoryPlan:
 
     A row that states no length is judged at the model's own maximum, which is what vLLM takes.
     """
-    facts, profile = model(row["base_model"], row.get("precision") or "bf16")
+    facts, profile = model(form(row), row.get("precision") or "bf16")
     changes.setdefault("max_model_len", row.get("max_model_len") or profile.max_positions)
     return make_plan(facts, profile, target(row), launch(row, **changes), memory_rules(), {})
 

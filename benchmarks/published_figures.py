@@ -120,7 +120,7 @@ FIGURES: tuple[Figure, ...] = (
         Figure(
             f"dots3-note, {form}, TP16 EP16, shared experts whole ({source})", logged,
             _row(f"dots3-note, {form}", "bf16", "A3", 16, ep=True, release="0.22.1rc1", max_num_batched_tokens=batch,
-                 speculative=draft, extra={**_extra(enable_shared_expert_dp=True), "mm-encoder-tp-mode": "data"}),
+                 speculative=draft, extra={"mm-encoder-tp-mode": "data"}),
         )
         for form, source, logged, batch, draft in (
             ("text", "X013", 36.26, 8192, {"method": "mtp", "num_tokens": 3}),
@@ -140,6 +140,17 @@ FIGURES: tuple[Figure, ...] = (
         _row("Qwen/Qwen3-0.6B", "bf16", "A2", 1, max_num_seqs=1, gpu_memory_utilization=0.3, enforce_eager=True,
              release="0.18.0rc1"),  # logged with the change to the increase, which 0.17.0rc1 does not have
         "kv_room",
+    ),
+    *(
+        Figure(
+            f"dots3-note, audio, KV room at {share} (X015: {tokens:,} tokens, 8,956 in 4 GiB)", tokens / 8956 * 4,
+            _row("dots3-note, audio", "bf16", "A3", 16, ep=True, release="0.22.1rc1", max_model_len=4096,
+                 max_num_batched_tokens=4096, max_num_seqs=4, gpu_memory_utilization=share,
+                 speculative={"method": "mtp", "num_tokens": 3},
+                 extra={**_extra(enable_fused_mc2=1), "mm-encoder-tp-mode": "data"}),
+            "kv_room",
+        )
+        for share, tokens in ((0.92, 21565), (0.95, 25686))
     ),
     Figure(
         "Qwen3.5-0.8B, tokens in 43.65 GiB, length 512", 468480,

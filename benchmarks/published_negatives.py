@@ -6,13 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from published import models, rows, same_launch
+from published import rows, same_launch
 
 _KV = "kv-cache-memory-bytes"
 _WORKS = re.compile(r"(\d+[MG])(?: explicit KV)? works")
 _FAILS = re.compile(r"KV cache >= (\d+[MG])")
 _AUTOMATIC = re.compile(r"auto-profiled KV .*?at (0\.\d+)")
-_FORM = re.compile(r"\((\w+) form\)")
 
 
 def negatives(strengths: tuple[str, ...]) -> list[Mapping[str, Any]]:
@@ -51,15 +50,8 @@ def _form(row: Mapping[str, Any]) -> Mapping[str, Any]:
         extra = other.get("extra") or {}
         if other["base_model"] == row["base_model"] and extra.get(_KV) == works.group(1):
             kept = {key: value for key, value in extra.items() if key != _KV}
-            changes = {"extra": {**kept, _KV: fails.group(1)} if fails else kept, "base_model": _model(row)}
+            changes = {"extra": {**kept, _KV: fails.group(1)} if fails else kept}
             if automatic:
                 changes["gpu_memory_utilization"] = float(automatic.group(1))
             return {**other, "id": row["id"], **changes}
     return row
-
-
-def _model(row: Mapping[str, Any]) -> str:
-    """The model with the towers of the form that a row names."""
-    form = _FORM.search(str(row["model"]))
-    name = f"{row['base_model'].partition(' (')[0]}, {form.group(1)}" if form else ""
-    return name if name in models() else str(row["base_model"])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ascend_compat.core.plan import Estimate, Layout
 from ascend_compat.memory.case import Case, cdiv, residual_blocks, stream_count
 from ascend_compat.memory.communication import Method, method
+from ascend_compat.memory.fused_kernel import workspace
 from ascend_compat.memory.pieces import Piece
 from ascend_compat.memory.spread import expert_world, flashcomm
 from ascend_compat.memory.vision import kept_bytes, vision_bytes
@@ -69,7 +70,8 @@ def _experts(case: Case, pieces: Sequence[Piece], layout: Layout) -> tuple[int, 
     """Expert work on the routed rows of a rank.
 
     Low: one output a row. Likely: the widest of the two matrix products; the quantized input is freed after the first
-    (A 0.13.0 vllm_ascend/ops/fused_moe/moe_mlp.py:131), the float one is kept. High: everything at once.
+    (A 0.13.0 vllm_ascend/ops/fused_moe/moe_mlp.py:131), the float one is kept. High: everything at once. A fused kernel
+    has its workspace instead.
     """
     moe, hidden = case.profile.moe, case.profile.expert_width or 0
     if moe is None:
@@ -83,8 +85,9 @@ def _experts(case: Case, pieces: Sequence[Piece], layout: Layout) -> tuple[int, 
     else:
         first, second = hidden * size + 3 * inner * size, 2 * hidden * size + inner * size
     whole = rows * (hidden * (act + size) + inner * (2 * size + act))
-    likely = rows * max(first, second) + _workspace(case, layout, act < size)
-    return rows * hidden * size, gathered + likely, max(gathered + whole, gathered + likely)
+    kernel = workspace(case, pieces, layout)
+    likely = kernel or rows * max(first, second)
+    return kernel or rows * hidden * size, gathered + likely, gathered + max(whole, likely)
 
 
 def routed_rows(case: Case, layout: Layout) -> tuple[int, int]:
@@ -106,15 +109,3 @@ def activation_bytes_per_element(case: Case, pieces: Sequence[Piece]) -> int:
     experts = (piece for piece in pieces if piece.shard.startswith("expert"))
     quantized = any(piece.scheme is not None and not piece.scheme.weight_only for piece in experts)
     return 1 if quantized else case.element_bytes
-
-
-def _workspace(case: Case, layout: Layout, quantized: bool) -> int:
-    """Workspace of the fused dispatch kernel: ``16 MiB + rows * (3H + 8)``, of 16-bit experts ``rows * (4H + 6I + 8)``.
-
-    Source: A 0.23.0 csrc/mc2/dispatch_ffn_combine and dispatch_ffn_combine_bf16, op_host tiling.
-    """
-    if case.profile.moe is None or method(case, layout, case.batched_tokens) is not Method.FUSED:
-        return 0
-    rows, hidden = case.rules.integer("fused_mc2_rows"), case.profile.expert_width or 0
-    row = 3 * hidden if quantized else 4 * hidden + 6 * case.profile.moe.intermediate_size
-    return case.rules.integer("fused_mc2_base_bytes") + rows * (row + 8)

@@ -88,17 +88,19 @@ def longest_context(case: Case, layout: Layout, stage: Stage) -> int | None:
 def memory_failure(case: Case, rank: RankMemory, kv: KvPlan | None) -> Message | None:
     """The first memory constraint that fails, ``None`` when the layout fits.
 
-    Budget: weights, activation and non-torch within ``util * device`` (or, with a fixed KV size, all and what comes
-    after start-up within the device); load: weights before they are packed within the device; KV: one request of
-    ``max_model_len``; tail: graph and what start-up does not measure within what the budget leaves; copies: everything
-    within the device where a release allocates the planned cache several times.
+    Budget: weights, activation and non-torch within ``util * device`` (or, with a fixed KV size, all, what start-up
+    does not measure and the margin of the release's own suggestion within the device); load: weights before they are
+    packed within the device; KV: one request of ``max_model_len``; tail: graph and what start-up does not measure
+    within what the budget leaves; copies: everything within the device where a release allocates the planned cache
+    several times.
     """
     if case.launch.kv_cache_memory_bytes is None:
         if rank.kv_cache < 0:
             return _numbers("AC401.budget", rank.total, rank.budget, rank.device, rank)
-    elif rank.total + rank.kv_cache + rank.graph + rank.unprofiled > rank.device:
-        held = rank.total + rank.kv_cache + rank.graph + rank.unprofiled
-        return _numbers("AC401.device", held, rank.device, rank.device, rank)
+    else:
+        held = rank.total + rank.kv_cache + rank.graph + rank.unprofiled + case.rules.integer("kv_size_margin_bytes")
+        if held > rank.device:
+            return _numbers("AC401.device", held, rank.device, rank.device, rank)
     if rank.load_peak > rank.device:
         return _numbers("AC401.load", rank.load_peak, rank.device, rank.device, rank)
     if kv is not None and kv.requests < 1:

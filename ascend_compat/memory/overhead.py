@@ -10,6 +10,7 @@ from ascend_compat.core.profile import AttentionKind
 from ascend_compat.memory.activation import activation
 from ascend_compat.memory.case import Case, cdiv
 from ascend_compat.memory.communication import communicator_bytes, pipeline_bytes
+from ascend_compat.memory.fused_kernel import workspace
 from ascend_compat.memory.pieces import Piece
 from ascend_compat.memory.spread import dynamic_balancing, piece_bytes
 
@@ -30,7 +31,7 @@ class Overheads:
 
 def overheads(case: Case, pieces: Sequence[Piece], layout: Layout) -> Overheads:
     """Every estimate of a layout; where a log of this launch measured one, its three values are the measured one."""
-    work, other, graph = activation(case, pieces, layout), _non_torch(case, layout), _graph(case)
+    work, other, graph = activation(case, pieces, layout), _non_torch(case, layout), _graph(case, pieces, layout)
     known = case.factors
     scaled = None if known.activation is None else int(work.likely * known.activation)
     moved = None if known.non_torch is None else max(0, other.likely + known.non_torch)
@@ -53,8 +54,11 @@ def _non_torch(case: Case, layout: Layout) -> Estimate:
     return Estimate("non_torch", low, likely + buffers, high + buffers, origin)
 
 
-def _graph(case: Case) -> Estimate:
-    """Graph capture pool, outside the budget where the release does not measure it; 0 in eager mode."""
+def _graph(case: Case, pieces: Sequence[Piece], layout: Layout) -> Estimate:
+    """Graph capture pool, outside the budget where the release does not measure it; 0 in eager mode.
+
+    A fused expert kernel takes its workspace from the pool too.
+    """
     name = "graph_moe_bytes" if case.profile.moe else "graph_dense_bytes"
     origin = case.rules.constants[name].source
     if case.launch.enforce_eager:
@@ -62,7 +66,8 @@ def _graph(case: Case) -> Estimate:
     low, likely, high = map(int, case.rules.span(name))
     if case.profile.moe and case.draft_layers:
         high = max(high, case.rules.integer("graph_draft_high_bytes"))
-    return Estimate(INSIDE if _measured(case) else OUTSIDE, low, likely, high, origin)
+    kernel = workspace(case, pieces, layout)
+    return Estimate(INSIDE if _measured(case) else OUTSIDE, low + kernel, likely + kernel, high + kernel, origin)
 
 
 def _measured(case: Case) -> bool:
@@ -75,12 +80,16 @@ def _measured(case: Case) -> bool:
 
 
 def unprofiled_bytes(case: Case, pieces: Sequence[Piece], layout: Layout) -> int:
-    """What is taken after the profile run: a float32 copy of the logits, pipeline buffers, those of dynamic balancing.
+    """What the profile run does not see: a float32 copy of the logits, pipeline buffers, those of dynamic balancing.
+
+    And what was in use before start-up, where the release measures the increase since then.
 
     The profile run makes up what a stage receives (A 0.18.0 vllm_ascend/worker/model_runner_v1.py:2462). Balancing
     holds one layer of a rank's experts (A 0.18.0 vllm_ascend/eplb/adaptor/vllm_adaptor.py:54).
     """
     later = case.num_seqs * case.padded_vocab * 4 + pipeline_bytes(case, layout)
+    if not case.switch("startup_bytes"):
+        later += case.rules.integer("in_use_bytes")
     if not (layout.ep and dynamic_balancing(case)):
         return later
     experts: dict[int, int] = {}

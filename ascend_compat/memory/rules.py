@@ -110,6 +110,16 @@ class RouterRule(Interval, Entry):
     attention: tuple[str, ...] = ()
 
 
+class FusedKernel(Interval, Entry):
+    """A row of workspace of the fused expert kernel for weights of ``weight_bits``.
+
+    ``row_bytes``: pairs of bytes for every hidden and every intermediate element, of which the larger counts.
+    """
+
+    weight_bits: int
+    row_bytes: tuple[tuple[int, int], ...]
+
+
 class SchemeRule(Entry):
     """Resident bytes of a quantized weight: ``weight_bits`` per element plus bytes per row, column and group.
 
@@ -160,6 +170,7 @@ class ModulesFile(Rule):
     modules: tuple[ModuleRule, ...]
     places: Places
     routers: tuple[RouterRule, ...]
+    fused_kernels: tuple[FusedKernel, ...]
     storage: StorageRules
 
 
@@ -210,7 +221,7 @@ class MemoryRules(MainFile, ModulesFile, LayoutsFile):
     def regime(self, target: Target) -> tuple[bool, ...]:
         """Which intervals ``target`` lies in: targets with equal regimes on a device are equal to the estimator."""
         entries: list[Interval] = [entry for known in self.switches.values() for entry in known]
-        entries.extend((*self.routers, *self.checks, *self.whole_encoders))
+        entries.extend((*self.routers, *self.fused_kernels, *self.checks, *self.whole_encoders))
         return tuple(entry.holds(target) for entry in entries)
 
 

@@ -35,11 +35,10 @@ def test_the_published_table_of_other_devices_is_met() -> None:
 
 
 def test_layouts_known_not_to_fit_are_refused() -> None:
-    """All but those of a preview image whose code is in no release (docs/memory.md)."""
-    code, text = printed("negatives")
-    assert "refused: 7 of 7" in text
-    assert [line.split(":")[1].split(",")[0] for line in text.splitlines() if "not judged" in line] == [" 2 rows"]
-    assert code == 0, text
+    """All but one, whose page reports another launch with the same sum as running (docs/memory.md)."""
+    _, text = printed("negatives")
+    assert "refused: 8 of 9" in text
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("  -")] == ["N017:"]
 
 
 def test_an_unknown_part_is_a_usage_error() -> None:

@@ -301,8 +301,8 @@ def test_a_layout_that_is_short_names_the_flags_with_which_it_fits(
 
 
 def test_a_context_that_is_too_long_names_the_longest_that_fits() -> None:
-    small, on = qwen3(1024, 28, 16, 8, 3072, True), target(memory=5)
-    options = {"tp": 1, "max_num_batched_tokens": 1024, "max_num_seqs": 16}
+    small, on = qwen3(1024, 28, 16, 8, 3072, True), target(memory=6)
+    options = {"tp": 1, "max_num_batched_tokens": 1024, "max_num_seqs": 16, "enforce_eager": True}
     result = plan(small, on, max_model_len=40_960, **options)
     assert result.studied is not None and result.studied.first_failure is not None
     assert result.studied.first_failure.id == "AC401.kv" and result.fix is not None
