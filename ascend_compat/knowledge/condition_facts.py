@@ -91,6 +91,7 @@ class Facts:
             **_rotation(profile),
             "moe": (profile.moe is not None,),
             "moe.experts": (profile.moe.routed,) if profile.moe else (),
+            "moe.gate_up_surplus": _surplus(profile),
             "mtp": (profile.mtp is not None and profile.mtp.present,) if self._known else None,
             "pooling": (pools(self.pack, self.checkpoint, profile, self.launch),),
             "lora.narrow": narrow(self.checkpoint, profile, self.match, self.launch, tp),
@@ -174,6 +175,13 @@ def _class_name(name: str) -> str:
     """``glm4:Glm4Attention`` of a class: the last name of its module and its own."""
     module, _, cls = full(name).partition(":")
     return f"{_leaf(module)}:{cls}"
+
+
+def _surplus(profile: ModelProfile) -> Fact:
+    """Gate and up columns of an expert beyond the width it reads; no value without experts."""
+    if profile.moe is None:
+        return ()
+    return _one(None if profile.expert_width is None else 2 * profile.moe.intermediate_size - profile.expert_width)
 
 
 def _rotation(profile: ModelProfile) -> dict[str, Fact]:

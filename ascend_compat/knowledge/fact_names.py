@@ -20,6 +20,7 @@ FACTS: Mapping[str, str] = {
     "rotation.sections": "`mrope_section` of multimodal positions, as `[16, 24, 24]`",
     "moe": "whether there are routed experts",
     "moe.experts": "routed experts of a layer",
+    "moe.gate_up_surplus": "columns of the gate and up projections of an expert beyond its inputs; negative when fewer",
     "pooling": "whether the model is served for its pooled output: by `--runner`, `--task`, or its architecture",
     "lora.narrow": "last name of modules split over ranks with an output narrower than `--max-lora-rank`",
     "linear.single": "last name of float linear modules whose weight is one row or one column on a rank",

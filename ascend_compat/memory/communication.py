@@ -70,9 +70,11 @@ def method(case: Case, layout: Layout, tokens: int) -> Method:
 
 
 def _fused(case: Case) -> bool:
-    """Whether dispatch and expert work are one kernel: an option, or an environment variable in older releases."""
-    value = case.option("enable_fused_mc2") or (case.launch.environment or {}).get("VLLM_ASCEND_ENABLE_FUSED_MC2")
-    return str(value or 0) == "1"
+    """Whether dispatch and expert work are one kernel: an option, an environment variable in older releases."""
+    value = case.option("enable_fused_mc2") if case.switch("fused_mc2_by_option") else None
+    if value is None and case.switch("fused_mc2_by_variable"):
+        value = (case.launch.environment or {}).get("VLLM_ASCEND_ENABLE_FUSED_MC2", "").strip()
+    return value in (1, "1")
 
 
 def buffer_mib(case: Case, layout: Layout) -> int:

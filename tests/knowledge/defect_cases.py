@@ -42,6 +42,7 @@ class Ask:
     head_dim: int | None = 128
     heads: int | None = 64
     experts: int | None = None
+    width: int = 64
     method: str | None = None
     declared: str = "W8A8_DYNAMIC"
     kv_cache: str | None = None
@@ -98,7 +99,7 @@ class Ask:
             (Evidence(EvidenceKind.HEADER, "x"),),
         )  # fmt: skip
         return ModelProfile(
-            self.architecture, self.model_type, "", "bfloat16", 64, 1, 100, 64, 4096, False,
+            self.architecture, self.model_type, "", "bfloat16", self.width, 1, 100, 64, 4096, False,
             attention,
             moe,
             MtpProfile(1, (1,), "mtp.layers.*", 3, 10) if self.float_mtp else None,
@@ -151,6 +152,10 @@ EP = (8, 1, 1, True)
 PIPELINE = (4, 1, 2, False)
 MLA = SLIM.but(attention=("mla",), quantized=("model.layers.*.self_attn.kv_b_proj",))
 MINIMAX = Ask(architecture="MiniMaxM2ForCausalLM", experts=256, layout=EP)
+WIDE = Ask(
+    release="0.23.0", soc="A3", experts=8, moe="W8A8_DYNAMIC", layout=EP, launch=additional(enable_fused_mc2=1),
+    pack={"additional_config": {"enable_fused_mc2": {}}, "environment": {"VLLM_ASCEND_ENABLE_FUSED_MC2": {}}},
+)  # fmt: skip
 DSA_C8 = Ask(
     release="0.23.0", soc="A5", attention=("dsa",),
     launch=LaunchProfile(flags={"--decode-context-parallel-size": "8"}, additional_config={"enable_sparse_c8": True}),
@@ -242,6 +247,12 @@ CASES: dict[str, tuple[Ask, Ask]] = {
     "fused-mc2-not-on-a2": (
         Ask(launch=environment(VLLM_ASCEND_ENABLE_FUSED_MC2="1")),
         Ask(launch=environment(VLLM_ASCEND_ENABLE_FUSED_MC2="0")),
+    ),
+    "fused-mc2-wide-int8-experts": (WIDE, WIDE.but(width=128)),
+    "fused-mc2-wide-int8-experts-or-megamoe": (WIDE.but(release="0.26.0rc1"), WIDE.but(release="0.26.0rc1", width=128)),
+    "fused-mc2-int4-half-the-rows": (
+        WIDE.but(moe="W4A8_DYNAMIC"),
+        WIDE.but(moe="W4A8_DYNAMIC", launch=additional(enable_fused_mc2=0)),
     ),
     "torchair-models": (TORCHAIR, TORCHAIR.but(model_type="deepseek_v3")),
     "qwen3-5-mtp-tokens": (QWEN35, QWEN35.but(launch=mtp(1))),

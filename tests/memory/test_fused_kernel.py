@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from memory_models import Model, glm47, launch, rules, target
+from packaging.version import Version
 
 from ascend_compat.core.plan import RankMemory
 from ascend_compat.memory.plan import make_plan
@@ -16,7 +17,10 @@ BASE = 16 * 2**20
 
 def rank(known: Model, release: str, soc: str = "A3", fused: int = 1, **options: Any) -> RankMemory:
     more = options.pop("additional_config", {})
-    asked = launch(tp=16, dp=1, ep=True, additional_config={"enable_fused_mc2": fused, **more}, **options)
+    by_option = Version(release) >= Version("0.20rc0")
+    switch = {"enable_fused_mc2": fused} if by_option else {}
+    variables = {} if by_option else {"VLLM_ASCEND_ENABLE_FUSED_MC2": str(fused)}
+    asked = launch(tp=16, dp=1, ep=True, additional_config={**switch, **more}, environment=variables, **options)
     studied = make_plan(*known, target(soc, release, release.partition("rc")[0]), asked, rules(), {}).studied
     assert studied is not None and studied.rank is not None
     return studied.rank
@@ -73,3 +77,23 @@ def test_the_workspace_does_not_depend_on_the_batch_and_takes_the_place_of_the_r
     small, large = (rank(glm47(), "0.23.0", max_num_batched_tokens=size).activation for size in (2048, 4096))
     assert 0 < large - small < 2048 * HIDDEN * 2 * 8
     assert rank(glm47(), "0.23.0", enforce_eager=True).graph == 0
+
+
+@pytest.mark.parametrize(
+    ("release", "variable", "option"),
+    [("0.18.0", True, False), ("0.22.1rc1", True, True), ("0.26.0rc1", True, True), ("0.27.1rc1", False, True)],
+)
+def test_the_switch_is_read_where_the_release_reads_it(release: str, variable: bool, option: bool) -> None:
+    """Variable alone up to 0.19, option alone from 0.27; an option that is off wins over the variable."""
+    on = {"VLLM_ASCEND_ENABLE_FUSED_MC2": "1"}
+    plain, by_variable, by_option, off = (
+        make_plan(*glm47(), target("A3", release, release.partition("rc")[0]), asked, rules(), {}).studied
+        for asked in (
+            launch(tp=16, dp=1, ep=True),
+            launch(tp=16, dp=1, ep=True, environment=on),
+            launch(tp=16, dp=1, ep=True, additional_config={"enable_fused_mc2": 1}),
+            launch(tp=16, dp=1, ep=True, environment=on, additional_config={"enable_fused_mc2": 0}),
+        )
+    )
+    sizes = [found.rank.activation for found in (plain, by_variable, by_option, off) if found and found.rank]
+    assert [size > sizes[0] for size in sizes[1:]] == [variable, option, variable and not option]
