@@ -85,7 +85,7 @@ def _experts(case: Case, pieces: Sequence[Piece], layout: Layout) -> tuple[int, 
     else:
         first, second = hidden * size + 3 * inner * size, 2 * hidden * size + inner * size
     whole = rows * (hidden * (act + size) + inner * (2 * size + act))
-    kernel = workspace(case, pieces, layout)
+    kernel = workspace(case, layout)
     likely = kernel or rows * max(first, second)
     return kernel or rows * hidden * size, gathered + likely, gathered + max(whole, likely)
 

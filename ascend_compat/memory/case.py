@@ -45,7 +45,8 @@ class Factors:
 class Case:
     """One question to the estimator. Lengths are tokens; ``element_bytes`` is the size of the model dtype.
 
-    ``draft_layers`` counts MTP layers that are loaded, ``spec_tokens`` the speculative tokens per step.
+    ``draft_layers`` counts MTP layers that are loaded, ``spec_tokens`` the speculative tokens per step; ``expert_bits``
+    are the sizes of the weights of routed experts, 16 for floats.
     """
 
     facts: CheckpointFacts
@@ -66,6 +67,7 @@ class Case:
     factors: Factors = field(default_factory=Factors)
     classes: Classes = field(default_factory=Classes)
     drafter: Drafter | None = None
+    expert_bits: tuple[int, ...] = ()
 
     @property
     def budget(self) -> int:

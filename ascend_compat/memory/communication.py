@@ -135,10 +135,10 @@ def _own_expert_group(case: Case, layout: Layout) -> bool:
 
 
 def needed_buffer_mib(case: Case, layout: Layout) -> int:
-    """The least ``HCCL_BUFFSIZE`` MC2 accepts, in MiB; 0 where MC2 is not used.
+    """The least ``HCCL_BUFFSIZE`` the kernels that dispatch experts accept, in MiB; 0 where none is used.
 
-    ``2 * (local experts * tokens * ranks * A512(A32(2H) + 64) + (k + shared) * tokens * A512(2H))`` with An rounding
-    up to n. Source: CANN's check as quoted in vllm-ascend pull request 3073.
+    MC2: ``2 * (local experts * tokens * ranks * A512(A32(2H) + 64) + (k + shared) * tokens * A512(2H))`` with An
+    rounding up to n. Source: CANN's check as quoted in vllm-ascend pull request 3073.
     """
     moe, hidden = case.profile.moe, case.profile.expert_width or 0
     if moe is None or not uses_mc2(case, layout):
@@ -149,7 +149,20 @@ def needed_buffer_mib(case: Case, layout: Layout) -> int:
     ranks, experts = ep_size(layout), local_experts(case, layout)
     shared = moe.shared if moe.shared_intermediate_size else 0
     need = 2 * (experts * tokens * ranks * sent + ((moe.top_k or 1) + shared) * tokens * kept)
-    return cdiv(need, MIB)
+    return max(cdiv(need, MIB), _fused_window_mib(case, layout))
+
+
+def _fused_window_mib(case: Case, layout: Layout) -> int:
+    """What the fused kernel of int8 experts accepts for the profiled batch: 10 MiB and ``3 * tokens * k * H`` bytes.
+
+    Source: A 0.13.0 csrc/dispatch_ffn_combine/op_host/dispatch_ffn_combine_tiling.cpp:263, A 0.30.0rc2 :289; every
+    tp rank dispatches its share of the tokens (A 0.22.1rc1 vllm_ascend/ops/fused_moe/prepare_finalize.py:291).
+    """
+    moe, hidden = case.profile.moe, case.profile.expert_width or 0
+    if moe is None or 8 not in case.expert_bits or method(case, layout, case.batched_tokens) is not Method.FUSED:
+        return 0
+    tokens = cdiv(cdiv(case.batched_tokens, layout.pcp), layout.tp)
+    return 10 + cdiv(3 * tokens * (moe.top_k or 1) * hidden, MIB)
 
 
 def _aligned(number: int, step: int) -> int:

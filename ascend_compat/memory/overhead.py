@@ -31,7 +31,7 @@ class Overheads:
 
 def overheads(case: Case, pieces: Sequence[Piece], layout: Layout) -> Overheads:
     """Every estimate of a layout; where a log of this launch measured one, its three values are the measured one."""
-    work, other, graph = activation(case, pieces, layout), _non_torch(case, layout), _graph(case, pieces, layout)
+    work, other, graph = activation(case, pieces, layout), _non_torch(case, layout), _graph(case, layout)
     known = case.factors
     scaled = None if known.activation is None else int(work.likely * known.activation)
     moved = None if known.non_torch is None else max(0, other.likely + known.non_torch)
@@ -54,7 +54,7 @@ def _non_torch(case: Case, layout: Layout) -> Estimate:
     return Estimate("non_torch", low, likely + buffers, high + buffers, origin)
 
 
-def _graph(case: Case, pieces: Sequence[Piece], layout: Layout) -> Estimate:
+def _graph(case: Case, layout: Layout) -> Estimate:
     """Graph capture pool, outside the budget where the release does not measure it; 0 in eager mode.
 
     A fused expert kernel takes its workspace from the pool too.
@@ -66,7 +66,7 @@ def _graph(case: Case, pieces: Sequence[Piece], layout: Layout) -> Estimate:
     low, likely, high = map(int, case.rules.span(name))
     if case.profile.moe and case.draft_layers:
         high = max(high, case.rules.integer("graph_draft_high_bytes"))
-    kernel = workspace(case, pieces, layout)
+    kernel = workspace(case, layout)
     return Estimate(INSIDE if _measured(case) else OUTSIDE, low + kernel, likely + kernel, high + kernel, origin)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 from math import prod
@@ -18,6 +19,7 @@ _MODELSLIM = re.compile(r"W(\d+)A(\d+)(_DYNAMIC)?(?:$|_PER|_MIX|_?MXFP|SC)")
 #: Shards that the heads of a layer decide.
 _BY_HEADS = ("kv", "fused_qkv", "latent_column", "head_gate")
 _PACKED = {"I32": 1, "U8": 1, "I8": 0}
+_FLOAT_BITS = 16
 
 
 class Place(str, Enum):
@@ -73,6 +75,13 @@ def make_pieces(case: Case) -> tuple[Piece, ...]:
             continue
         pieces.extend(_pieces_of(case, group, rule, quantized))
     return tuple(pieces)
+
+
+def expert_bits(pieces: Iterable[Piece]) -> tuple[int, ...]:
+    """Bits of the weights of the model's own routed experts, each size once: 16 for floats."""
+    experts = (piece for piece in pieces if piece.shard.startswith("expert") and not piece.vector)
+    own = [piece.scheme for piece in experts if piece.place is Place.LAYER]
+    return tuple(sorted({scheme.weight_bits if scheme else _FLOAT_BITS for scheme in own}))
 
 
 def _of_rank(group: TensorGroup) -> Piece:

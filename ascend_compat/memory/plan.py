@@ -19,7 +19,7 @@ from ascend_compat.memory.classes import Classes
 from ascend_compat.memory.communication import BUFFER, asked_buffer_mib, buffer_mib, needed_buffer_mib
 from ascend_compat.memory.fixes import TOO_LARGE_A_SHARE, fitting, fix
 from ascend_compat.memory.overhead import chunk_bytes
-from ascend_compat.memory.pieces import UNRECOGNISED, Piece, make_pieces
+from ascend_compat.memory.pieces import UNRECOGNISED, Piece, expert_bits, make_pieces
 from ascend_compat.memory.rules import LAYOUTS_FILE, MemoryRules
 from ascend_compat.memory.search import Found, Published, make_layout, search
 from ascend_compat.memory.vision import vision_bytes
@@ -51,6 +51,7 @@ def plan_case(case: Case, published: Sequence[Published] = ()) -> MemoryPlan:
     if missing:
         return MemoryPlan(None, None, None, (), (), case.evidence, missing)
     pieces = make_pieces(case)
+    case = replace(case, expert_bits=expert_bits(pieces))
     asked = asked_layout(case)
     if case.launch.calibration is not None:
         case = calibrate(case, pieces, asked or make_layout(case, 1, 1, 1, False))

@@ -97,3 +97,15 @@ def test_the_switch_is_read_where_the_release_reads_it(release: str, variable: b
     )
     sizes = [found.rank.activation for found in (plain, by_variable, by_option, off) if found and found.rank]
     assert [size > sizes[0] for size in sizes[1:]] == [variable, option, variable and not option]
+
+
+def test_the_window_of_eight_bit_experts_has_to_hold_the_tokens_of_a_rank() -> None:
+    """10 MiB and 3 bytes for 16384 / 4 tokens x 8 experts x 5120: 490 MiB; other precisions are not checked."""
+    fused = {"enable_fused_mc2": 1}
+    options = {"tp": 4, "dp": 4, "ep": True, "max_num_batched_tokens": 16384, "additional_config": fused}
+    on = target("A3", "0.23.0", "0.23.0")
+    for known, needed in ((glm47(w8=True), 490), (glm47(), None)):
+        for size, said in ((489, needed), (490, None)):
+            asked = launch(**options, environment={"HCCL_BUFFSIZE": str(size)})
+            found = [m for m in make_plan(*known, on, asked, rules(), {}).unknown if m.id == "AC405.buffer"]
+            assert [m.params["needed"] for m in found] == ([said] if said else [])
