@@ -14,12 +14,11 @@ from ascend_compat.errors import UsageError
 from ascend_compat.memory.classes import Classes
 from ascend_compat.memory.drafter import Drafter, open_drafter
 from ascend_compat.memory.rules import MemoryRules
+from ascend_compat.memory.towers import left_out
 
 RULE_FILE = "rules/curated/memory.toml"
 RECURRENT = tuple(kind for kind in AttentionKind if kind.recurrent)
 LATENT = (AttentionKind.MLA, AttentionKind.DSA)
-#: No tower is built (V 0.18.0 vllm/model_executor/models/interfaces.py:244, config/multimodal.py:258).
-TEXT_ONLY = "--language-model-only"
 _POSITIVE = (
     "tp", "dp", "pp", "pcp", "dcp", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization",
     "kv_cache_memory_bytes",
@@ -46,7 +45,7 @@ class Case:
     """One question to the estimator. Lengths are tokens; ``element_bytes`` is the size of the model dtype.
 
     ``draft_layers`` counts MTP layers that are loaded, ``spec_tokens`` the speculative tokens per step; ``expert_bits``
-    are the sizes of the weights of routed experts, 16 for floats.
+    are the sizes of the weights of routed experts, 16 for floats; ``absent`` the prefixes of towers that are not built.
     """
 
     facts: CheckpointFacts
@@ -68,6 +67,7 @@ class Case:
     classes: Classes = field(default_factory=Classes)
     drafter: Drafter | None = None
     expert_bits: tuple[int, ...] = ()
+    absent: tuple[str, ...] = ()
 
     @property
     def budget(self) -> int:
@@ -175,13 +175,14 @@ def make_case(
         unknown.append(Message("AC409.drafter", {"model": str((launch.speculative or {})["model"]), "reason": other}))
     if launch.kv_cache_memory_bytes is not None and not rules.switch("kv_cache_memory_honoured", target).value:
         unknown.append(Message("AC409.kv_option", {"release": target.vllm_ascend}))
-    if TEXT_ONLY in (launch.flags or {}):
-        profile = replace(profile, towers=())
+    absent = left_out(profile, launch, rules, target)
+    if absent:
+        profile = replace(profile, towers=tuple(t for t in profile.towers if not t.prefix.startswith(absent)))
     return Case(
         facts, profile, target, launch, rules, float(utilization), block, length, batched,
         launch.max_num_seqs or rules.integer("default_num_seqs"), _element_bytes(profile, launch), draft, spec,
         tuple(evidence), tuple(unknown), classes=classes or Classes(),
-        drafter=other if isinstance(other, Drafter) else None,
+        drafter=other if isinstance(other, Drafter) else None, absent=absent,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from math import prod
 from ascend_compat.core.facts import TensorGroup
 from ascend_compat.core.profile import AttentionGroup, QuantGroup
 from ascend_compat.core.units import DTYPE_BITS
-from ascend_compat.memory.case import TEXT_ONLY, Case
+from ascend_compat.memory.case import Case
 from ascend_compat.memory.rules import ModuleRule, SchemeRule, Shard
 
 UNRECOGNISED = "unrecognised, kept whole"
@@ -222,7 +222,7 @@ def _placed(case: Case, group: TensorGroup, piece: Piece) -> list[Piece]:
     if in_any(places.draft):
         return [replace(whole, place=Place.DRAFT)]
     if in_any(places.tower):
-        return [] if TEXT_ONLY in (case.launch.flags or {}) else [replace(whole, place=Place.FIRST, tower=True)]
+        return [] if template.startswith(case.absent) else [replace(whole, place=Place.FIRST, tower=True)]
     if not in_any(places.layer):
         return [replace(whole, place=Place.FIRST if in_any(places.first) else Place.LAST)]
     end = case.profile.layers
