@@ -19,6 +19,8 @@ from ascend_compat.memory.towers import left_out
 RULE_FILE = "rules/curated/memory.toml"
 RECURRENT = tuple(kind for kind in AttentionKind if kind.recurrent)
 LATENT = (AttentionKind.MLA, AttentionKind.DSA)
+#: A prompt is one batch then.
+WHOLE_PROMPTS = "--no-enable-chunked-prefill"
 _POSITIVE = (
     "tp", "dp", "pp", "pcp", "dcp", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization",
     "kv_cache_memory_bytes",
@@ -165,9 +167,8 @@ def make_case(
         length = min(length, profile.max_positions or length)
         if asked is None:
             unknown.append(Message("AC409.length", {"tokens": length}))
-    batched = launch.max_num_batched_tokens
-    if batched is None:
-        batched = rules.integer("search_batched_tokens")
+    batched, seqs = _batch(launch, length, rules)
+    if launch.max_num_batched_tokens is None:
         unknown.append(Message("AC409.batch", {"tokens": batched}))
     draft, spec = _speculation(profile, launch)
     other = None if draft else open_drafter(launch.speculative)
@@ -180,10 +181,20 @@ def make_case(
         profile = replace(profile, towers=tuple(t for t in profile.towers if not t.prefix.startswith(absent)))
     return Case(
         facts, profile, target, launch, rules, float(utilization), block, length, batched,
-        launch.max_num_seqs or rules.integer("default_num_seqs"), _element_bytes(profile, launch), draft, spec,
+        seqs, _element_bytes(profile, launch), draft, spec,
         tuple(evidence), tuple(unknown), classes=classes or Classes(),
         drafter=other if isinstance(other, Drafter) else None, absent=absent,
     )  # fmt: skip
+
+
+def _batch(launch: LaunchProfile, length: int, rules: MemoryRules) -> tuple[int, int]:
+    """Batched tokens and sequences; what is not given is what vLLM takes (V 0.23.0 vllm/engine/arg_utils.py:2480)."""
+    tokens, seqs = launch.max_num_batched_tokens, launch.max_num_seqs
+    most = seqs or rules.integer("default_num_seqs")
+    if tokens is None:
+        floor = length if WHOLE_PROMPTS in (launch.flags or {}) else 0
+        tokens = min(max(rules.integer("default_batched_tokens"), floor), most * length)
+    return tokens, seqs or min(most, tokens)
 
 
 def _block_size(launch: LaunchProfile) -> int | None:

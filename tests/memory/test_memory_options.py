@@ -12,6 +12,7 @@ from ascend_compat.core.plan import Attempt
 from ascend_compat.core.profile import AttentionGroup, AttentionKind, QuantArgs, QuantGroup, QuantProfile
 from ascend_compat.core.target import Target
 from ascend_compat.core.units import GIB
+from ascend_compat.memory.case import make_case
 from ascend_compat.memory.plan import make_plan
 
 V18, V23, V26 = (
@@ -201,3 +202,23 @@ def test_hardest_layouts() -> None:
         qwen3_moe(), on, tp=8, gpu_memory_utilization=0.95, max_num_batched_tokens=8096, max_num_seqs=32
     ).fits
     assert studied(glm47(True), on, tp=8).fits
+
+
+@pytest.mark.parametrize(
+    ("options", "tokens", "seqs"),
+    [
+        ({}, 2048, 256),
+        ({"max_num_seqs": 16}, 2048, 16),
+        ({"max_num_batched_tokens": 128}, 128, 128),
+        ({"max_num_batched_tokens": 128, "max_num_seqs": 512}, 128, 512),
+        ({"max_model_len": 512, "max_num_seqs": 2}, 1024, 2),
+        ({"max_model_len": 8192, "flags": {"--no-enable-chunked-prefill": None}}, 8192, 256),
+        ({"max_model_len": 1024, "flags": {"--no-enable-chunked-prefill": None}}, 2048, 256),
+    ],
+)
+def test_a_batch_that_is_not_given_is_what_vllm_takes(options: dict[str, Any], tokens: int, seqs: int) -> None:
+    """V 0.23.0 vllm/engine/arg_utils.py:2480; without chunked prefill a prompt is one batch."""
+    facts, profile = qwen3_moe()
+    case = make_case(facts, profile, target(), launch(**options), rules(), {})
+    assert (case.batched_tokens, case.num_seqs) == (tokens, seqs)
+    assert ("AC409.batch" in {message.id for message in case.unknown}) is ("max_num_batched_tokens" not in options)
