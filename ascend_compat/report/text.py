@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ascend_compat.core.finding import EvidenceKind
@@ -24,8 +25,10 @@ _VERDICT_STYLE = {
     Verdict.UNDETERMINED: "bold magenta",
 }
 _SEVERITY_STYLE = {Severity.BLOCKER: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
-_BAR_STYLE = {"weights": "blue", "activation": "yellow", "non_torch": "magenta", "kv_cache": "green", "outside": "dim"}
-_BAR_FILL = {"weights": "█", "activation": "▓", "non_torch": "▒", "kv_cache": "░", "outside": "·"}
+_BAR: Mapping[str, tuple[str, str]] = {
+    "weights": ("█", "blue"), "activation": ("▓", "yellow"), "non_torch": ("▒", "magenta"),
+    "graph_inside": ("▚", "cyan"), "kv_cache": ("░", "green"), "outside": ("·", "dim"),
+}  # fmt: skip
 _NOTES_SHOWN = 5
 _IN_TREES = (EvidenceKind.SOURCE, EvidenceKind.DOC)
 
@@ -179,8 +182,9 @@ def _bar(screen: Screen, view: View, part: RankPart) -> None:
     bar, legend = styled("", ""), []
     for piece in slices:
         cells = max(round(piece.share * columns), 1)
-        bar.append_text(styled(_BAR_FILL[piece.name] * cells, _BAR_STYLE[piece.name]))
-        legend.append(f"{_BAR_FILL[piece.name]} {piece.label} {size(piece.bytes)}")
+        fill, style = _BAR[piece.name]
+        bar.append_text(styled(fill * cells, style))
+        legend.append(f"{fill} {piece.label} {size(piece.bytes)}")
     screen.line(bar, indent=2)
     screen.sentence(plain("  ".join(legend)), indent=2)
     if part.kv_cache < 0:

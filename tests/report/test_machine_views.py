@@ -12,15 +12,18 @@ import jsonschema
 import pytest
 import yaml
 
-from ascend_compat.core.report import ReportDocument, json_schema
+from ascend_compat.core.report import RankPart, ReportDocument, json_schema
+from ascend_compat.core.units import GIB
 from ascend_compat.core.verdict import Severity
 from ascend_compat.report import catalog
 from ascend_compat.report.e2e import render_e2e
 from ascend_compat.report.github import render_github
 from ascend_compat.report.html import render_html
 from ascend_compat.report.junit import render_junit
+from ascend_compat.report.rows.memory import bar
 from ascend_compat.report.sarif import render_sarif
 from ascend_compat.report.threshold import fails
+from ascend_compat.report.view import View
 
 ROOT = Path(__file__).parents[2]
 
@@ -136,6 +139,24 @@ def test_html_links_lead_to_sections(fp8: ReportDocument) -> None:
 def test_the_bar_never_exceeds_the_device(fp8: ReportDocument) -> None:
     shares = [float(width) for width in re.findall(r'style="width:([\d.]+)%"', render_html(fp8))]
     assert 99 < sum(shares) <= 100.01
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"graph_inside": 2, "total": 49, "kv_cache": 7},
+        {"kv_cache": 14, "budget": 40},
+        {"weights": 50, "total": 57, "kv_cache": -1},
+        {"kv_cache": 90},
+    ],
+    ids=["graphs-within", "kv-size-beyond-the-budget", "nothing-left", "more-than-the-device"],
+)
+def test_the_bar_shows_every_byte_of_the_device_once(w8a8: ReportDocument, changes: dict[str, int]) -> None:
+    sizes = {"weights": 40, "activation": 6, "non_torch": 1, "graph": 1, "total": 47, "kv_cache": 9, "budget": 56}
+    part = RankPart(**{name: size * GIB for name, size in {**sizes, "device": 62, **changes}.items()})
+    slices = bar(View(w8a8, "en"), part)
+    assert sum(item.bytes for item in slices) == max(part.device, part.total + max(part.kv_cache, 0))
+    assert sum(item.share for item in slices) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ def rank(view: View) -> Table:
     if part is None:
         return view.table("part per_rank", [])
     graphs = ("graph_inside", "") if part.graph_inside else ("", "graph")
-    names = ("weights", "activation", "non_torch", graphs[0], "total", "kv_cache", "budget", graphs[1], "device")
+    within = ("weights", "activation", "non_torch", graphs[0], "total", "kv_cache", "budget")
+    names = (*within, graphs[1], "unprofiled" if part.unprofiled else "", "device")
     rows = [(plain(view.word(f"memory.{name}")), plain(size(getattr(part, name)))) for name in names if name]
     return view.table("part per_rank", rows)
 
@@ -52,11 +53,13 @@ def estimates(view: View) -> Table:
 
 def bar(view: View, part: RankPart) -> list[Slice]:
     """The device's memory in slices whose shares sum to 1 at most; what does not fit is scaled down to the device."""
-    free = max(part.device - part.budget, 0)
+    held = part.total + max(part.kv_cache, 0)  # a KV size that is given may go beyond the budget
+    free = max(part.device - max(part.budget, held), 0)
     counts = [
         ("weights", part.weights),
         ("activation", part.activation),
         ("non_torch", part.non_torch),
+        ("graph_inside", part.graph_inside),
         ("kv_cache", max(part.kv_cache, 0)),
         ("outside", free),
     ]
