@@ -7,6 +7,7 @@ from typing import Any
 
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.knowledge.config_attributes import renamed
+from ascend_compat.knowledge.config_objects import nested_record
 from ascend_compat.knowledge.evaluate.values import External, Instance, Native, Unknown
 
 #: Labels of records whose missing attributes may have a default outside config.json.
@@ -64,9 +65,8 @@ def _record(values: Mapping[str, Any]) -> Instance:
     made = Instance(None, names, closed=True, label=DEFAULTED)
     names["get_text_config"] = Native("get_text_config", lambda args, keywords, at: _text(made))
     names["to_dict"] = Native("to_dict", lambda args, keywords, at: dict(values))
-    names["get"] = Native("get", lambda args, keywords, at: names.get(args[0], args[1] if len(args) > 1 else None))
     names["update"] = Native("update", lambda args, keywords, at: names.update(args[0] if args else {}))
-    return made
+    return nested_record(made, values)
 
 
 def vllm_config(config: Instance, quantization: str | None, quant_config: Instance | None, dtype: str) -> Instance:
