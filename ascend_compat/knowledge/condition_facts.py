@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import Any
 
 from ascend_compat.core.class_names import full
 from ascend_compat.core.facts import CheckpointFacts
+from ascend_compat.core.graph_mode import graph_mode
 from ascend_compat.core.plan import Layout
 from ascend_compat.core.profile import AttentionKind, ModelProfile
 from ascend_compat.core.target import LaunchProfile, Target
@@ -164,7 +164,7 @@ class Facts:
             "launch.speculative_tokens": _values(asked.get("num_speculative_tokens")),
             "launch.additional_config": _unique(_keys(launch.additional_config or {})),
             "launch.eager": (launch.enforce_eager,),
-            "launch.graphs": _graphs(launch),
+            "launch.graphs": graph_mode(launch),
             "launch.prefix_caching": _values(launch.enable_prefix_caching),
             "launch.environment": tuple(_variables(launch.environment or {})),
             "launch.flag": tuple(_flags({**_sizes(launch), **(launch.flags or {})})),
@@ -231,18 +231,6 @@ def _variables(given: Mapping[str, str]) -> Iterable[str]:
         yield f"{name}={value}"
         if value not in _OFF:
             yield name
-
-
-def _graphs(launch: LaunchProfile) -> Fact:
-    """The graph mode that was asked for; eager execution has none."""
-    if launch.enforce_eager:
-        return ("NONE",)
-    given = (launch.flags or {}).get("--compilation-config")
-    try:
-        parsed = json.loads(given) if isinstance(given, str) else None
-    except json.JSONDecodeError:
-        return None
-    return _values(parsed.get("cudagraph_mode")) if isinstance(parsed, Mapping) else ()
 
 
 def _sizes(launch: LaunchProfile) -> dict[str, int]:

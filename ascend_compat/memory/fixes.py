@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ascend_compat.core.finding import Message
+from ascend_compat.core.graph_mode import captures
 from ascend_compat.core.plan import Attempt
 from ascend_compat.memory.attempt import Stage, judge, longest_context
 from ascend_compat.memory.case import Case
@@ -40,7 +41,7 @@ def _changes(case: Case, attempt: Attempt, stage: Stage, failure: str) -> Iterat
     others = [share for share in shares if (share < case.utilization if lower else share > case.utilization)]
     if case.launch.kv_cache_memory_bytes is None:
         yield from (replace(case, utilization=share) for share in others)
-    if lower and not case.launch.enforce_eager:
+    if lower and captures(case.launch):
         yield replace(case, launch=replace(case.launch, enforce_eager=True))
     batches = [tokens for tokens in _BATCHES if tokens < case.batched_tokens]
     for tokens in batches:

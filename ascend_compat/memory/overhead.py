@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ascend_compat.core.graph_mode import captures
 from ascend_compat.core.plan import Estimate, Layout
 from ascend_compat.core.profile import AttentionKind
 from ascend_compat.memory.activation import activation
@@ -35,7 +36,7 @@ def overheads(case: Case, pieces: Sequence[Piece], layout: Layout) -> Overheads:
     known = case.factors
     scaled = None if known.activation is None else int(work.likely * known.activation)
     moved = None if known.non_torch is None else max(0, other.likely + known.non_torch)
-    captured = None if case.launch.enforce_eager else known.graph
+    captured = known.graph if captures(case.launch) else None
     return Overheads(*(
         part if size is None else Estimate(part.name, size, size, size, known.source)
         for part, size in ((work, scaled), (other, moved), (graph, captured))
@@ -55,13 +56,13 @@ def _non_torch(case: Case, layout: Layout) -> Estimate:
 
 
 def _graph(case: Case, layout: Layout) -> Estimate:
-    """Graph capture pool, outside the budget where the release does not measure it; 0 in eager mode.
+    """Graph capture pool, outside the budget where the release does not measure it; 0 where none are captured.
 
     A fused expert kernel takes its workspace from the pool too.
     """
     name = "graph_moe_bytes" if case.profile.moe else "graph_dense_bytes"
     origin = case.rules.constants[name].source
-    if case.launch.enforce_eager:
+    if not captures(case.launch):
         return Estimate(OUTSIDE, 0, 0, 0, origin)
     low, likely, high = map(int, case.rules.span(name))
     if case.profile.moe and case.draft_layers:

@@ -195,3 +195,19 @@ def test_two_releases_measure_their_graphs_and_keep_them_free_within_the_budget(
     assert known.total == known.weights + known.activation + known.non_torch + known.graph_inside
     if "kv_cache_memory_bytes" not in options:
         assert known.kv_cache == known.budget - known.total
+
+
+@pytest.mark.parametrize(
+    ("flags", "captured"),
+    [
+        ({}, True),
+        ({"--compilation-config": '{"cudagraph_mode": "FULL_DECODE_ONLY"}'}, True),
+        ({"--compilation-config": '{"cudagraph_mode": "NONE"}'}, False),
+        ({"--compilation-config.cudagraph_mode": "none"}, False),
+        ({"--compilation-config": '{"cudagraph_mode": ["NONE"]}'}, True),
+        ({"--compilation-config": "[" * 99_999}, True),
+        ({"--compilation-config": None}, True),
+    ],
+)
+def test_graphs_take_nothing_where_none_are_captured(flags: dict[str, str | None], captured: bool) -> None:
+    assert bool(rank(qwen3_moe(), tp=4, flags=flags).graph) is captured
