@@ -154,7 +154,7 @@ def counted() -> Minimums:
         try:
             if row["granularity"] != "card" and not _large(row):
                 continue
-            plan = judged({**row, "max_model_len": 4096}, max_num_batched_tokens=4096, max_num_seqs=16)
+            plan = judged({**row, "max_model_len": 4096}, max_num_seqs=16)
         except NoModel as error:
             out.skipped[str(error)] += 1
             continue
