@@ -234,8 +234,12 @@ def _variables(given: Mapping[str, str]) -> Iterable[str]:
 
 
 def _sizes(launch: LaunchProfile) -> dict[str, int]:
-    """Context parallel sizes that were asked for, under the flags vLLM has for them."""
-    sizes = {"--prefill-context-parallel-size": launch.pcp, "--decode-context-parallel-size": launch.dcp}
+    """Sizes that were asked for and have no fact of their own, under the flags vLLM has for them."""
+    sizes = {
+        "--prefill-context-parallel-size": launch.pcp,
+        "--decode-context-parallel-size": launch.dcp,
+        "--kv-cache-memory-bytes": launch.kv_cache_memory_bytes,
+    }
     return {flag: size for flag, size in sizes.items() if size is not None}
 
 

@@ -254,6 +254,10 @@ CASES: dict[str, tuple[Ask, Ask]] = {
         WIDE.but(moe="W4A8_DYNAMIC"),
         WIDE.but(moe="W4A8_DYNAMIC", launch=additional(enable_fused_mc2=0)),
     ),
+    "fused-mc2-graphs-beside-an-encoder": (
+        WIDE.but(release="0.22.1rc1", tower=True),
+        WIDE.but(release="0.22.1rc1", tower=True, launch=replace(WIDE.launch, kv_cache_memory_bytes=4 << 30)),
+    ),
     "torchair-models": (TORCHAIR, TORCHAIR.but(model_type="deepseek_v3")),
     "qwen3-5-mtp-tokens": (QWEN35, QWEN35.but(launch=mtp(1))),
     "pp-with-mtp-draft": (Ask(layout=PIPELINE, launch=mtp()), Ask(launch=mtp())),
