@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,6 +22,7 @@ RECURRENT = tuple(kind for kind in AttentionKind if kind.recurrent)
 LATENT = (AttentionKind.MLA, AttentionKind.DSA)
 #: A prompt is one batch then.
 WHOLE_PROMPTS = "--no-enable-chunked-prefill"
+TRANSFER = "--kv-transfer-config"
 _POSITIVE = (
     "tp", "dp", "pp", "pcp", "dcp", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization",
     "kv_cache_memory_bytes",
@@ -124,6 +126,15 @@ def part_of(config: Mapping[str, Any], path: str) -> Mapping[str, Any]:
     for key in filter(None, path.split(".")):
         value = value.get(key, {}) if isinstance(value, Mapping) else {}
     return value if isinstance(value, Mapping) else {}
+
+
+def produces(case: Case) -> bool:
+    """Whether the instance is the prefill side of a disaggregated pair."""
+    try:
+        value = json.loads((case.launch.flags or {}).get(TRANSFER) or "{}")
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, Mapping) and value.get("kv_role") == "kv_producer"
 
 
 def stream_count(case: Case) -> int:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ascend_compat.core.plan import Layout
 from ascend_compat.core.profile import AttentionKind
-from ascend_compat.memory.case import Case, cdiv
-from ascend_compat.memory.pieces import Piece
+from ascend_compat.memory.case import Case, cdiv, produces
+from ascend_compat.memory.pieces import Piece, Place
 from ascend_compat.memory.vision import encoder_whole
 
+#: The group name of output projections.
+OUTPUT = "oproj"
+_FLASHCOMM2 = "VLLM_ASCEND_FLASHCOMM2_PARALLEL_SIZE"
+#: Layers kept beside a rank's own: the current one and the next.
+_FETCHED = 2
 _FLASHCOMM = ("VLLM_ASCEND_ENABLE_FLASHCOMM1", "VLLM_ASCEND_ENABLE_FLASHCOMM")
 
 
@@ -66,6 +73,11 @@ def ranks(case: Case, piece: Piece, layout: Layout) -> int:
     """Ranks a sharded tensor is cut into: tp, 1 for a tower in data mode, or the fine-grained group of its module."""
     if piece.tower and encoder_whole(case, layout.tp):
         return 1
+    if piece.fine_grained == OUTPUT:
+        if output_whole(case):
+            return 1
+        if size := flashcomm2(case, layout):
+            return size
     if piece.fine_grained is not None:
         key = f"{piece.fine_grained}_tensor_parallel_size"
         for size in (case.option("finegrained_tp_config", key), case.option(key)):
@@ -151,6 +163,55 @@ def context_parallel(case: Case) -> bool:
     """Whether DSA context parallelism keeps whole q_b and kv_b projections (A 0.18.0 vllm_ascend/utils.py:1240)."""
     implied = case.switch("dsa_cp_with_flashcomm") and flashcomm(case)
     return sparse_attention(case) and bool(implied or case.option("enable_dsa_cp"))
+
+
+def output_whole(case: Case) -> bool:
+    """Whether the prefill side keeps the whole output projection under DSA context parallelism.
+
+    Source: A 0.13.0 vllm_ascend/ops/linear_op.py:735, A 0.23.0 :714.
+    """
+    return bool(case.switch("dsa_cp_producer_output")) and context_parallel(case) and produces(case)
+
+
+def gathered_output(case: Case, pieces: Iterable[Piece]) -> int:
+    """Bytes of the buffers in which DSA context parallelism gathers output projections where they stay over tp.
+
+    One for every layout: that of the layers, and of MTP where it is stored otherwise. Source: A 0.18.0
+    vllm_ascend/attention/sfa_v1.py:667, A 0.23.0 :1099.
+    """
+    if not context_parallel(case) or produces(case):
+        return 0
+    places = (Place.LAYER, Place.DRAFT) if case.draft_layers else (Place.LAYER,)
+    outputs = (piece for piece in pieces if piece.fine_grained == OUTPUT and piece.place in places)
+    return sum({cdiv(piece.out * piece.inner * piece.bits, 8) for piece in outputs if not piece.vector})
+
+
+def flashcomm2(case: Case, layout: Layout) -> int:
+    """Ranks FlashComm2 cuts the output projection into, 0 where it is off or asks for no fewer than tp.
+
+    Source: A 0.18.0 vllm_ascend/ops/linear_op.py:286, utils.py:1095.
+    """
+    if not case.switch("flashcomm2"):
+        return 0
+    value = case.option("enable_flashcomm2_parallel_size")
+    text = str(value if value is not None else (case.launch.environment or {}).get(_FLASHCOMM2, "")).strip()
+    return int(text) if text.isdigit() and 0 < int(text) < layout.tp else 0
+
+
+def resident_layers(case: Case, piece: Piece, layout: Layout, layers: int) -> int:
+    """Layers of a projection a rank holds of ``layers``: all, or those dealt out to it and two that are fetched.
+
+    ``layer_sharding`` deals layers out to all ranks that would hold the same: with DSA context parallelism on the
+    prefill side, with FlashComm2 for the output projection (A 0.18.0 vllm_ascend/ops/layer_shard_linear.py:52).
+    """
+    asked = case.option("layer_sharding") if case.switch("layer_sharding") else None
+    name = "o_proj" if piece.fine_grained == OUTPUT else "q_b_proj" if piece.latent_query else ""
+    if not (isinstance(asked, list) and name in asked) or piece.vector:
+        return layers
+    size = flashcomm2(case, layout) if name == "o_proj" else 0
+    if not (size or (context_parallel(case) and produces(case))):
+        return layers
+    return min(layers, cdiv(layers, expert_world(layout) // max(1, size)) + _FETCHED)
 
 
 def describe(piece: Piece, layout: Layout) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from ascend_compat.core.finding import Message
 from ascend_compat.core.plan import Layout
 from ascend_compat.core.profile import AttentionGroup, AttentionKind
-from ascend_compat.memory.case import LATENT, RECURRENT, Case
+from ascend_compat.memory.case import LATENT, RECURRENT, Case, produces
 
 _V2_RUNNER = "VLLM_USE_V2_MODEL_RUNNER"
-_TRANSFER = "--kv-transfer-config"
 
 
 def stages(case: Case, layout: Layout) -> Iterator[Message]:
@@ -28,17 +26,8 @@ def stages(case: Case, layout: Layout) -> Iterator[Message]:
         return
     if draft is not None and not draft.supported:
         yield Message("AC413.draft_stages", {"cls": draft.name, "pp": pp})
-    if not (case.drafter or _produces(case)):
+    if not (case.drafter or produces(case)):
         yield Message("AC413.mtp_stages", {"pp": pp})
-
-
-def _produces(case: Case) -> bool:
-    """Whether the instance is the prefill side of a disaggregated pair."""
-    try:
-        value = json.loads((case.launch.flags or {}).get(_TRANSFER) or "{}")
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(value, Mapping) and value.get("kv_role") == "kv_producer"
 
 
 def speculation(case: Case, layout: Layout) -> Iterator[Message]:

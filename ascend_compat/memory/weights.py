@@ -12,7 +12,7 @@ from ascend_compat.memory.buffers import load_buffers
 from ascend_compat.memory.case import LATENT, Case, cdiv, draft_case
 from ascend_compat.memory.pieces import Piece, Place, make_pieces
 from ascend_compat.memory.rope import rope_bytes
-from ascend_compat.memory.spread import describe, piece_bytes
+from ascend_compat.memory.spread import describe, gathered_output, piece_bytes, resident_layers
 
 _TENSOR_PARALLEL, _EVERY = "over tp", "every rank"
 #: Environment variable with the layers of every pipeline stage.
@@ -49,14 +49,15 @@ def stage_weights(case: Case, pieces: Sequence[Piece], layout: Layout, stage: in
     first, last = stage == 0, stage == layout.pp - 1
     totals: dict[tuple[str, str], int] = {}
     for piece in _resident(case, pieces, layout, first, last):
-        count = 1 if piece.place is not Place.LAYER else _layers_inside(piece, own, layout)
+        inside = 1 if piece.place is not Place.LAYER else _layers_inside(piece, own, layout)
+        count = inside if piece.place is not Place.LAYER else resident_layers(case, piece, layout, inside)
         size = piece_bytes(case, piece, layout) * count
         if size:
             key = (f"MTP: {piece.name}" if piece.place is Place.DRAFT else piece.name, describe(piece, layout))
             totals[key] = totals.get(key, 0) + size
     for name, size, how in (
         ("rope caches", rope_bytes(case), _EVERY),
-        ("load-time buffers", load_buffers(case, last), _EVERY),
+        ("load-time buffers", load_buffers(case, last) + gathered_output(case, pieces), _EVERY),
         ("MTP: own head", _draft_head(case, pieces, layout, last), _TENSOR_PARALLEL),
     ):
         if size:
