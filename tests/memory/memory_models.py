@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,12 @@ from ascend_compat.memory.soc import resolve_soc
 RULES = Path(__file__).parents[2] / "rules" / "curated"
 
 
+@lru_cache(maxsize=1)
 def rules() -> MemoryRules:
     return load_memory_rules(RULES)
 
 
+@lru_cache(maxsize=256)
 def target(
     soc: str = "A2", release: str = "0.18.0rc1", vllm: str = "0.18.0", memory: float | str | None = None
 ) -> Target:
