@@ -209,7 +209,7 @@ def resident_layers(case: Case, piece: Piece, layout: Layout, layers: int) -> in
     if not (isinstance(asked, list) and name in asked) or piece.vector:
         return layers
     size = flashcomm2(case, layout) if name == "o_proj" else 0
-    if not (size or (context_parallel(case) and produces(case))):
+    if not (size or output_whole(case)):
         return layers
     return min(layers, cdiv(layers, expert_world(layout) // max(1, size)) + _FETCHED)
 

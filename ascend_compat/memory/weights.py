@@ -49,9 +49,7 @@ def stage_weights(case: Case, pieces: Sequence[Piece], layout: Layout, stage: in
     first, last = stage == 0, stage == layout.pp - 1
     totals: dict[tuple[str, str], int] = {}
     for piece in _resident(case, pieces, layout, first, last):
-        inside = 1 if piece.place is not Place.LAYER else _layers_inside(piece, own, layout)
-        count = inside if piece.place is not Place.LAYER else resident_layers(case, piece, layout, inside)
-        size = piece_bytes(case, piece, layout) * count
+        size = piece_bytes(case, piece, layout) * _layers_held(case, piece, own, layout)
         if size:
             key = (f"MTP: {piece.name}" if piece.place is Place.DRAFT else piece.name, describe(piece, layout))
             totals[key] = totals.get(key, 0) + size
@@ -86,15 +84,19 @@ def load_extra(case: Case, pieces: Sequence[Piece], layout: Layout, stage: int) 
     own = stage_layers(case, layout.pp)[stage]
     extra = 0
     for piece in _resident(case, packed, layout, stage == 0, stage == layout.pp - 1):
-        count = 1 if piece.place is not Place.LAYER else _layers_inside(piece, own, layout)
-        extra += count * (piece_bytes(case, piece, layout, True) - piece_bytes(case, piece, layout))
+        more = piece_bytes(case, piece, layout, True) - piece_bytes(case, piece, layout)
+        extra += _layers_held(case, piece, own, layout) * more
     return extra
 
 
-def _layers_inside(piece: Piece, own: range, layout: Layout) -> int:
-    if layout.pp == 1:
-        return len(piece.layers)
-    return bisect_left(piece.layers, own.stop) - bisect_left(piece.layers, own.start)
+def _layers_held(case: Case, piece: Piece, own: range, layout: Layout) -> int:
+    """Layers of a piece on one rank of the stage with the layers ``own``, 1 outside the decoder stack."""
+    if piece.place is not Place.LAYER:
+        return 1
+    inside = len(piece.layers)
+    if layout.pp > 1:
+        inside = bisect_left(piece.layers, own.stop) - bisect_left(piece.layers, own.start)
+    return resident_layers(case, piece, layout, inside)
 
 
 def _resident(case: Case, pieces: Iterable[Piece], layout: Layout, first: bool, last: bool) -> Iterable[Piece]:
