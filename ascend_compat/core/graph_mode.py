@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
+from ascend_compat.core.json_flag import read_json
 from ascend_compat.core.target import LaunchProfile
 
 FLAG = "--compilation-config"
 NONE = "NONE"
 _KEY = "cudagraph_mode"
+_NO_JSON = object()
 
 
 def graph_mode(launch: LaunchProfile) -> tuple[str, ...] | None:
@@ -26,9 +27,8 @@ def graph_mode(launch: LaunchProfile) -> tuple[str, ...] | None:
     given = flags.get(FLAG)
     if given is None:
         return ()
-    try:
-        found = json.loads(given)
-    except (ValueError, RecursionError):
+    found = read_json(given, _NO_JSON)
+    if found is _NO_JSON:
         return None
     mode = found.get(_KEY) if isinstance(found, Mapping) else None
     return (mode.upper(),) if isinstance(mode, str) else ()

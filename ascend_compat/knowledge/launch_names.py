@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from ascend_compat.core.finding import Evidence, EvidenceKind, Finding, Message
+from ascend_compat.core.json_flag import read_json
 from ascend_compat.core.target import LaunchProfile, Target
 from ascend_compat.core.verdict import Basis, Effect, Severity
 from ascend_compat.knowledge.knobs import Readers, dotted_keys, knows_flag, knows_key, refused_key
@@ -51,7 +51,7 @@ class _Names:
         """Keys of configurations that are given as JSON; a key of a class that is not known is left out."""
         flags: Mapping[str, Any] = self.pack.get("flags") or {}
         classes: Mapping[str, Any] = self.pack.get("config_keys") or {}
-        given: dict[str, Any] = {flag: _object(value) for flag, value in self.given.items()}
+        given: dict[str, Any] = {flag: read_json(value) for flag, value in self.given.items()}
         given[SPECULATIVE] = self.launch.speculative or given.get(SPECULATIVE)
         for flag, value in given.items():
             entry = flags.get(flag, {})
@@ -103,13 +103,6 @@ class _Names:
 
 def _close(name: str, known: Iterable[str]) -> str:
     return next(iter(get_close_matches(name, list(known), 1, 0.8)), "")
-
-
-def _object(text: str | None) -> Any:
-    try:
-        return json.loads(text) if text else None
-    except ValueError:
-        return None
 
 
 def _dotted(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ascend_compat.core.facts import CheckpointFacts
 from ascend_compat.core.finding import Evidence, EvidenceKind, Message
+from ascend_compat.core.json_flag import read_json
 from ascend_compat.core.profile import AttentionGroup, AttentionKind, ModelProfile
 from ascend_compat.core.target import LONGEST, LaunchProfile, Target
 from ascend_compat.errors import UsageError
@@ -130,10 +130,7 @@ def part_of(config: Mapping[str, Any], path: str) -> Mapping[str, Any]:
 
 def produces(case: Case) -> bool:
     """Whether the instance is the prefill side of a disaggregated pair."""
-    try:
-        value = json.loads((case.launch.flags or {}).get(TRANSFER) or "{}")
-    except (ValueError, RecursionError):
-        return False
+    value = read_json((case.launch.flags or {}).get(TRANSFER))
     return isinstance(value, Mapping) and value.get("kv_role") == "kv_producer"
 
 

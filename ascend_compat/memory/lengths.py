@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ascend_compat.core.facts import CheckpointFacts
+from ascend_compat.core.json_flag import read_json
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile
 
@@ -74,10 +74,7 @@ def _spaces(launch: LaunchProfile) -> Iterator[Mapping[str, Any]]:
 
 
 def _object(text: str | None) -> Mapping[str, Any]:
-    try:
-        value = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return {}
+    value = read_json(text)
     return value if isinstance(value, Mapping) else {}
 
 

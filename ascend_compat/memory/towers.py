@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from ascend_compat.core.json_flag import read_json
 from ascend_compat.core.profile import ModelProfile
 from ascend_compat.core.target import LaunchProfile, Target
 from ascend_compat.memory.rules import MemoryRules
@@ -43,18 +43,11 @@ def _inputs(modality: str) -> set[str]:
 
 def _limits(flags: Mapping[str, str | None]) -> dict[str, Any]:
     """Largest number of inputs of a prompt by modality; what can't be read is not limited."""
-    found = _read(flags.get(LIMIT))
+    found = read_json(flags.get(LIMIT))
     limits = dict(found) if isinstance(found, dict) else {}
     for flag, value in flags.items():
         name, dot, modality = flag.partition(".")
         if name == LIMIT and dot:
-            limits[modality] = _read(value)
+            limits[modality] = read_json(value)
     counts = {name: value.get("count") if isinstance(value, dict) else value for name, value in limits.items()}
     return {name: count for name, count in counts.items() if type(count) is int}
-
-
-def _read(text: str | None) -> Any:
-    try:
-        return json.loads(text or "")
-    except (ValueError, RecursionError):
-        return None

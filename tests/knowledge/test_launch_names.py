@@ -76,6 +76,11 @@ def test_known_names_are_no_findings() -> None:
     )
 
 
+@pytest.mark.parametrize("text", ["[" * 99_999, "{", "", None, "1", "null"])
+def test_a_configuration_that_is_no_object_names_no_keys(text: str | None) -> None:
+    assert found(flags={"--speculative-config": text}) == []
+
+
 @pytest.mark.parametrize(
     ("launch", "expected"),
     [
